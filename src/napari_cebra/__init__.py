@@ -1,0 +1,1 @@
+"""CEBRA for calcium imaging, inside napari."""
