@@ -73,9 +73,9 @@ class Recording:
     variables: tuple[Variable, ...] = ()
     stimulus: Stimulus | None = None
     frame_times: np.ndarray | None = None
-    trials: np.ndarray | None = None
-    valid: np.ndarray | None = None
-    invalid_because: np.ndarray | None = None
+    trials: np.ndarray = None  # type: ignore[assignment]
+    valid: np.ndarray = None  # type: ignore[assignment]
+    invalid_because: np.ndarray = None  # type: ignore[assignment]
     reasons: tuple[str, ...] = ("",)
     name: str = "recording"
     provenance: tuple[Step, ...] = ()
@@ -101,9 +101,9 @@ class Recording:
 
     def _validate(self, t: int) -> None:
         parts: dict[str, int] = {
-            "trial ids": self.trials.shape[0],  # type: ignore[union-attr]
-            "validity flags": self.valid.shape[0],  # type: ignore[union-attr]
-            "validity reasons": self.invalid_because.shape[0],  # type: ignore
+            "trial ids": self.trials.shape[0],
+            "validity flags": self.valid.shape[0],
+            "validity reasons": self.invalid_because.shape[0],
         }
         if self.frame_times is not None:
             times = np.ascontiguousarray(self.frame_times, dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,9 +51,9 @@ class RoiSet:
     weights: np.ndarray
     indptr: np.ndarray
     shape: tuple[int, int]
-    ids: np.ndarray = field(default=None)  # type: ignore[assignment]
-    source_ids: np.ndarray = field(default=None)  # type: ignore[assignment]
-    accepted: np.ndarray = field(default=None)  # type: ignore[assignment]
+    ids: np.ndarray = None  # type: ignore[assignment]
+    source_ids: np.ndarray = None  # type: ignore[assignment]
+    accepted: np.ndarray = None  # type: ignore[assignment]
     kind: str = "cells"
 
     def __post_init__(self) -> None:
@@ -239,7 +239,7 @@ class RoiSet:
     def with_mask(self, roi_id: int, y: np.ndarray, x: np.ndarray) -> RoiSet:
         """Return a set in which mask ``roi_id`` is replaced (or added, if new)."""
         known = {int(i): self.mask(int(i)) for i in self.ids}
-        known[int(roi_id)] = (np.asarray(y), np.asarray(x), None)  # type: ignore
+        known[int(roi_id)] = (np.asarray(y), np.asarray(x), None)  # type: ignore[assignment]
         ids = np.asarray(list(known))
         extra = ids[len(self) :]
         return RoiSet.from_masks(

@@ -36,7 +36,7 @@ class Stimulus:
     """
 
     shown: np.ndarray
-    repeat: np.ndarray | None = None
+    repeat: np.ndarray = None  # type: ignore[assignment]
     movie: Any = None
     frame_times: np.ndarray | None = None
     n_movie_frames: int | None = None
@@ -59,10 +59,10 @@ class Stimulus:
         else:
             repeat = np.asarray(self.repeat, dtype=np.float64)
             put(self, "repeat", np.where(np.isfinite(repeat), repeat, -1).astype(int))
-        if self.repeat.shape != shown.shape:  # type: ignore[union-attr]
+        if self.repeat.shape != shown.shape:
             raise InvalidInput(
                 f"There are {shown.size} shown-frame indices but "
-                f"{self.repeat.size} repeat numbers."  # type: ignore[union-attr]
+                f"{self.repeat.size} repeat numbers."
             )
         count = self.n_movie_frames
         if self.movie is not None:
@@ -104,7 +104,7 @@ class Stimulus:
     @property
     def repeats(self) -> np.ndarray:
         """Sorted repeat numbers that occur (without -1)."""
-        found = np.unique(self.repeat)  # type: ignore[arg-type]
+        found = np.unique(self.repeat)
         return found[found >= 0]
 
 

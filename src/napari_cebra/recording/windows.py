@@ -6,7 +6,7 @@ import numpy as np
 
 
 def segments(trials: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Number the stretches in which windows may move.
+    """Return the number of the stretch in which each row's window may move.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def window_rows(segment: np.ndarray, left: int, right: int) -> np.ndarray:
 
 
 def complete_windows(segment: np.ndarray, left: int, right: int) -> np.ndarray:
-    """(T,) bool: rows whose whole window lies inside their stretch."""
+    """Return (T,) bool: rows whose whole window lies inside their stretch."""
     segment = np.asarray(segment)
     first, last = _bounds(segment)
     row = np.arange(segment.size)
