@@ -170,7 +170,7 @@ class RoiSet:
             pixels,
             np.ones(pixels.size, np.float32),
             np.append(starts, pixels.size),
-            labels.shape,  # type: ignore[arg-type]
+            labels.shape,
             ids=ids,
         )
 

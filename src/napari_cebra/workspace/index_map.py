@@ -48,7 +48,7 @@ class IndexMap:
             if has_latent is None
             else np.flatnonzero(np.asarray(has_latent, bool))
         )
-        self.n_latents = rows.size
+        self.latent_frames: np.ndarray = rows
         if rows.size > max_points:
             rows = rows[np.linspace(0, rows.size - 1, max_points).round().astype(int)]
         self.point_frames: np.ndarray = rows
@@ -69,6 +69,11 @@ class IndexMap:
             shown=None if stimulus is None else stimulus.shown,
             max_points=max_points,
         )
+
+    @property
+    def n_latents(self) -> int:
+        """Number of imaging frames that have a latent."""
+        return self.latent_frames.size
 
     @property
     def n_points(self) -> int:

@@ -201,8 +201,8 @@ class Workspace:
         """Show a (T, D) snapshot while training; NaN rows have no latent."""
         if self._recording is None or latents.shape[0] != self._recording.n_frames:
             return
-        has_latent = np.isfinite(latents[:, 0])
-        if self.index_map.n_latents != int(has_latent.sum()):
+        frames = np.flatnonzero(np.isfinite(latents[:, 0]))
+        if not np.array_equal(frames, self.index_map.latent_frames):
             self.index_map = IndexMap.of(self._recording, latents)
             self.index_map_changed.emit()
         self.live_latents.emit(latents)
