@@ -1,0 +1,7 @@
+"""Recordings with known truth: V1 watching a movie, CA1 on a track."""
+
+from napari_cebra.simulate.config import V1Movie
+from napari_cebra.simulate.movie import natural_movie
+from napari_cebra.simulate.v1 import V1Activity, simulate_v1
+
+__all__ = ["V1Activity", "V1Movie", "natural_movie", "simulate_v1"]
