@@ -1,0 +1,1 @@
+"""All that touches napari and Qt: adapters, latent view, plots, workers."""

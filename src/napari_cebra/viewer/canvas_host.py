@@ -1,0 +1,84 @@
+"""A canvas in a dock that survives floating, docking and hiding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_cebra.viewer import _compat
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+class CanvasHost(QWidget):
+    """Show a `ViewerModel` and outlive its OpenGL context.
+
+    When a dock floats or docks, Qt replaces the context and every GL object
+    of the canvas is dead (vispy/vispy#1759). The model is the state and
+    belongs to the caller; the canvas is disposable and built again before
+    anything is drawn with dead objects.
+
+    Parameters
+    ----------
+    model : ViewerModel
+        What is shown.
+    parent : QWidget, optional
+        As in Qt.
+    """
+
+    rebuilt = Signal()
+
+    def __init__(self, model: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._qt_viewer: _compat.QtViewer | None = None
+        self._contexts = 0
+        _compat.stop_hover_status(model)
+
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+
+        self.setMinimumSize(280, 220)  # else a dock comes up 50 px wide
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._build()
+
+        self._timer.timeout.connect(self._rebuild)
+
+    @property
+    def qt_viewer(self) -> _compat.QtViewer | None:
+        """The canvas of the moment; never keep it."""
+        return self._qt_viewer
+
+    def release(self) -> None:
+        """Destroy the canvas; call it before the dock is removed."""
+        self._timer.stop()
+        if self._qt_viewer is None:
+            return
+        viewer, self._qt_viewer = self._qt_viewer, None
+        _compat.disconnect_context(viewer, self._on_context)
+        self._layout.removeWidget(viewer)
+        viewer.close()
+        viewer.deleteLater()
+
+    def _build(self) -> None:
+        self._contexts = 0
+        self._qt_viewer = _compat.QtViewer(self._model)
+        _compat.connect_context(self._qt_viewer, self._on_context)
+        self._layout.addWidget(self._qt_viewer)
+
+    def _on_context(self, _event: object = None) -> None:
+        """Note a context; a second one comes after reparenting, before paint."""
+        self._contexts += 1
+        if self._contexts > 1 and self._qt_viewer is not None:
+            _compat.stop_drawing(self._qt_viewer)
+            self._timer.start()  # not inside the Qt event that made it
+
+    def _rebuild(self) -> None:
+        self.release()
+        self._build()
+        self.rebuilt.emit()
