@@ -46,13 +46,15 @@ def test_blocks_tile_the_rows_and_keep_their_distance(gap):
     folds = contiguous_folds(usable, gap)
     assert np.array_equal(sum(f.test.astype(int) for f in folds), usable)
     row = np.arange(200)
-    for fold in folds:
-        for near, far in [
-            (fold.test, fold.refit),
-            (fold.validation, fold.train),
-        ]:
-            distance = np.abs(row[near][:, None] - row[far][None, :])
-            assert distance.min() == gap + 1
+
+    def distance(near, far):
+        return np.abs(row[near][:, None] - row[far][None, :]).min()
+
+    for number, fold in enumerate(folds):
+        assert distance(fold.test, fold.refit) == gap + 1
+        # Block 1 lies behind the tested block 2: its distance is larger.
+        apart = distance(fold.validation, fold.train)
+        assert apart > gap + 1 if number == 1 else apart == gap + 1
         assert not (fold.refit & ~usable).any()
         assert np.array_equal(fold.refit | fold.test, usable) == (gap == 0)
 
