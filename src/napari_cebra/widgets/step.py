@@ -1,0 +1,145 @@
+"""What the five steps have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_cebra.recording import NapariCebraError
+from napari_cebra.widgets.job_bar import JobBar
+from napari_cebra.widgets.message_line import MessageLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from napari_cebra.viewer.jobs import Job
+    from napari_cebra.widgets.session import Session
+
+StepState = Literal["todo", "busy", "done", "locked"]
+
+
+class Step(QWidget):
+    """One step of the workflow: fields, one main button, progress, one message.
+
+    Parameters
+    ----------
+    session : Session
+        What belongs to this viewer.
+    button : str
+        Text of the main button.
+    bar : JobBar, optional
+        Where the progress of the step's jobs is shown.
+
+    Notes
+    -----
+    A subclass fills `fields` in reading order and implements `refresh`, which
+    reads the workspace and announces the step's state.
+    """
+
+    title = ""
+    stateChanged = Signal(str, str, str)
+    completed = Signal()
+
+    def __init__(
+        self, session: Session, button: str, bar: JobBar | None = None
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.fields = QVBoxLayout()
+        self.fields.setSpacing(6)
+        self.button = QPushButton(button)
+        self.button.setStyleSheet("QPushButton { font-weight: bold; padding: 5px; }")
+        self.button.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.bar = JobBar() if bar is None else bar
+        self.message = MessageLine()
+        self._job: Job | None = None
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(self.fields)
+        column.addWidget(self.button)
+        column.addWidget(self.bar)
+        column.addWidget(self.message)
+
+        self.button.clicked.connect(self._on_button)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job of this step is under way."""
+        return self._job is not None
+
+    def run_main(self) -> None:
+        """Press the main button, if it can be pressed."""
+        if self.button.isEnabled() and self.isEnabled():
+            self.button.click()
+
+    def main_action(self) -> None:
+        """Do what the main button says."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Read the workspace and show the step's state."""
+        raise NotImplementedError
+
+    def try_to(self, action: Callable[[], object]) -> bool:
+        """Do something a person asked for; show at this step why it cannot be done."""
+        try:
+            action()
+        except NapariCebraError as error:
+            self.message.error(str(error))
+            return False
+        return True
+
+    def start_job(
+        self,
+        kind: str,
+        name: str,
+        make: Callable[[], Generator[Any, None, Any]],
+        on_result: Callable[[Any], None],
+        *,
+        stopped_text: str = "",
+    ) -> Job | None:
+        """Run a generator in the background with progress and messages here.
+
+        Parameters
+        ----------
+        kind, name
+            As in `Jobs.job`.
+        make : callable
+            Returns the generator.
+        on_result : callable
+            Called on the GUI thread with what the generator returned.
+        stopped_text : str
+            What to say where the person stopped it.
+        """
+        self.message.clear()
+        try:
+            job = self.session.jobs.job(kind, name, make)
+        except NapariCebraError as error:
+            self.message.error(str(error))
+            return None
+        self._job = job
+        self.bar.follow(job)
+        job.returned.connect(lambda result: self.try_to(lambda: on_result(result)))
+        job.errored.connect(self.message.error)
+        job.stopped.connect(
+            lambda: self.message.info(stopped_text) if stopped_text else None
+        )
+        job.finished.connect(self._on_job_finished)
+        self.refresh()
+        return job
+
+    def announce(self, state: StepState, summary: str = "", reason: str = "") -> None:
+        """Tell the page how far this step is."""
+        self.button.setEnabled(not self.is_busy and state != "locked")
+        self.stateChanged.emit("busy" if self.is_busy else state, summary, reason)
+
+    def _on_button(self) -> None:
+        self.try_to(self.main_action)
+
+    def _on_job_finished(self) -> None:
+        self._job = None
+        self.refresh()
