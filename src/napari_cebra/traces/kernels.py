@@ -1,0 +1,103 @@
+"""Inner loops of extraction, compiled. Import fails where numba is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # no folder to keep the compiled code in
+        return numba.njit(nogil=True)(function)
+
+
+@_compiled
+def scan(
+    frames: np.ndarray,
+    start: np.ndarray,
+    stop: np.ndarray,
+    indptr: np.ndarray,
+    prefix: np.ndarray,
+    sums: np.ndarray,
+    frame_sums: np.ndarray,
+    total: np.ndarray,
+    peak: np.ndarray,
+) -> None:
+    """Read each frame once: sums over equally weighted masks, and the images.
+
+    Parameters
+    ----------
+    frames : (n, Y, X)
+        The block, as stored.
+    start, stop, indptr
+        From `runs.column_runs`.
+    prefix : (Y + 1, X)
+        Scratch; its first row is zero. Summing down the columns, rather than
+        along the rows, is what lets the compiler use vector instructions.
+    sums : (n, K) float64
+        Filled with the sum of each mask in each frame.
+    frame_sums : (n,) float64
+        Filled with the sum of each frame.
+    total, peak : (Y, X)
+        Sum and maximum so far; updated.
+    """
+    n, height, width = frames.shape
+    flat = prefix.ravel()
+    for t in range(n):
+        for y in range(height):
+            for x in range(width):
+                value = frames[t, y, x]
+                prefix[y + 1, x] = prefix[y, x] + value
+                total[y, x] += value
+            for x in range(width):  # a loop of its own is compiled to vectors
+                peak[y, x] = max(peak[y, x], frames[t, y, x])
+        whole = 0.0
+        for x in range(width):
+            whole += prefix[height, x]
+        frame_sums[t] = whole
+        for k in range(indptr.size - 1):
+            found = 0.0
+            for run in range(indptr[k], indptr[k + 1]):
+                found += flat[stop[run]] - flat[start[run]]
+            sums[t, k] = found
+
+
+@_compiled
+def weigh(
+    frames: np.ndarray,
+    pixels: np.ndarray,
+    weights: np.ndarray,
+    start: np.ndarray,
+    stop: np.ndarray,
+    indptr: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Weighted sums over masks, run by run.
+
+    Parameters
+    ----------
+    frames : (n, Y * X)
+        The block, as stored.
+    pixels, weights : (nnz,)
+        Flat pixels and float64 weights of all masks.
+    start, stop, indptr
+        From `runs.row_runs`.
+    sums : (n, K) float64
+        Filled with ``sum(w * F)`` of each mask in each frame.
+    """
+    for t in range(frames.shape[0]):
+        for k in range(indptr.size - 1):
+            found = 0.0
+            for run in range(indptr[k], indptr[k + 1]):
+                shift = pixels[start[run]] - start[run]
+                for i in range(start[run], stop[run]):
+                    found += weights[i] * frames[t, shift + i]
+            sums[t, k] = found
