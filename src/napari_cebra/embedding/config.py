@@ -1,0 +1,259 @@
+"""Every setting of a training, in one frozen object. Loads without PyTorch."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from napari_cebra.recording import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of one training; names as in the reference estimator's.
+
+    Parameters
+    ----------
+    model_architecture : str
+        A published name (``offset1-model``, ``offset10-model``, …) or a
+        description (see `architectures`). Sets the receptive field.
+    first_kernel : int or None
+        Frames seen by the first convolution of an ``offsetN-model``; None is
+        the published 2.
+    num_hidden_units, output_dimension : int
+        Width of the encoder, and number of latents.
+    distance : {"cosine", "euclidean"}
+        Similarity in the loss.
+    temperature : float
+        Of the loss; where it starts if learned.
+    temperature_mode : {"constant", "auto"}
+        "auto" learns it, not below `min_temperature`.
+    min_temperature : float or None
+    time_offsets : int
+        Frames from a reference to its positive in time, and the lag of the
+        differences a continuous positive is drawn with.
+    batch_size : int
+        References, positives and negatives per step.
+    max_iterations : int
+        Steps of the whole schedule.
+    stop_iteration : int or None
+        Stop after this step though the schedule is longer: for a refit that
+        ends where a validated run was best.
+    learning_rate : float
+        The highest of the schedule.
+    lr_schedule : {"constant", "cosine", "one_cycle"}
+        "one_cycle" rises over the first tenth, then falls to zero.
+    weight_decay : float
+        Decoupled (AdamW), on weights and not on biases.
+    input_dropout : float
+        Share of neurons set to zero in each training window.
+    input_noise : float
+        SD of Gaussian noise added to the (standardised) training windows.
+    standardize : bool
+        Scale each neuron by mean and SD over the training rows.
+    normalize_frames : bool
+        Divide each frame's population vector by its length, which takes out a
+        gain shared by all neurons.
+    average_decay : float
+        Weights used are an exponential average with this decay; 0 is off.
+    keep_best : bool
+        With held-out rows: keep the weights of the evaluation with the lowest
+        held-out InfoNCE rather than the last.
+    patience : int or None
+        Stop after that many evaluations without a better held-out InfoNCE.
+    evaluations : int
+        How many times in `max_iterations` goodness of fit is evaluated.
+    seed : int
+        Of initial weights, draws and dropout.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1" or "mps".
+    threads : int or None
+        CPU threads; part of what makes two runs identical. None takes what
+        PyTorch is set to.
+
+    Raises
+    ------
+    InvalidInput
+        If a setting is out of range; the text names it.
+    """
+
+    model_architecture: str = "offset10-model"
+    first_kernel: int | None = None
+    num_hidden_units: int = 32
+    output_dimension: int = 8
+    distance: str = "cosine"
+    temperature: float = 0.2
+    temperature_mode: str = "constant"
+    min_temperature: float | None = 0.05
+    time_offsets: int = 10
+    batch_size: int = 512
+    max_iterations: int = 1000
+    stop_iteration: int | None = None
+    learning_rate: float = 3e-3
+    lr_schedule: str = "one_cycle"
+    weight_decay: float = 0.01
+    input_dropout: float = 0.3
+    input_noise: float = 0.0
+    standardize: bool = True
+    normalize_frames: bool = False
+    average_decay: float = 0.0
+    keep_best: bool = True
+    patience: int | None = None
+    evaluations: int = 40
+    seed: int = 0
+    device: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not (math.isfinite(value) and low <= value <= high):
+                raise InvalidInput(
+                    f"The setting {name} must lie between {low:g} and {high:g}, not "
+                    f"{value!r}."
+                )
+            if name in _WHOLE and value != int(value):
+                raise InvalidInput(
+                    f"The setting {name} must be a whole number, not {value!r}."
+                )
+            kind = int if name in _WHOLE else float
+            object.__setattr__(self, name, kind(value))
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise InvalidInput(
+                    f"The setting {name} must be one of {', '.join(allowed)}, not "
+                    f"{getattr(self, name)!r}."
+                )
+        for name in ("model_architecture", "device"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidInput(f"The setting {name} must be a word.")
+        for name in ("standardize", "normalize_frames", "keep_best"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidInput(f"The setting {name} must be true or false.")
+
+    @property
+    def last_iteration(self) -> int:
+        """The step after which training ends."""
+        if self.stop_iteration is None:
+            return self.max_iterations
+        return min(self.stop_iteration, self.max_iterations)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON types."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """Return the settings as JSON text."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> TrainConfig:
+        """Build from a mapping; names that are missing take their default.
+
+        Raises
+        ------
+        InvalidInput
+            If a name is unknown or a value is out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(settings) - known)
+        if unknown:
+            raise InvalidInput(
+                f"Unknown training settings: {', '.join(unknown)}; known are "
+                f"{', '.join(sorted(known))}."
+            )
+        return cls(**settings)
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainConfig:
+        """Build from JSON text.
+
+        Raises
+        ------
+        InvalidInput
+            If the text is not a JSON object of known settings.
+        """
+        try:
+            settings = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInput(
+                f"The training settings are not valid JSON ({error}); write them "
+                "again from the program."
+            ) from error
+        if not isinstance(settings, dict):
+            raise InvalidInput("The training settings must be a JSON object.")
+        return cls.from_dict(settings)
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("first_kernel", 1, 1000),
+    ("num_hidden_units", 1, 65536),
+    ("output_dimension", 1, 4096),
+    ("temperature", 1e-4, 1e4),
+    ("min_temperature", 1e-4, 1e4),
+    ("time_offsets", 1, 10**9),
+    ("batch_size", 2, 10**7),
+    ("max_iterations", 1, 10**9),
+    ("stop_iteration", 1, 10**9),
+    ("learning_rate", 1e-12, 100),
+    ("weight_decay", 0, 100),
+    ("input_dropout", 0, 0.99),
+    ("input_noise", 0, 100),
+    ("average_decay", 0, 0.99999),
+    ("patience", 1, 10**9),
+    ("evaluations", 1, 10**6),
+    ("seed", 0, 2**63 - 1),
+    ("threads", 1, 1024),
+)
+_OPTIONAL = {"first_kernel", "min_temperature", "stop_iteration", "patience", "threads"}
+_WHOLE = {
+    "first_kernel",
+    "num_hidden_units",
+    "output_dimension",
+    "time_offsets",
+    "batch_size",
+    "max_iterations",
+    "stop_iteration",
+    "patience",
+    "evaluations",
+    "seed",
+    "threads",
+}
+_CHOICES = {
+    "distance": ("cosine", "euclidean"),
+    "temperature_mode": ("constant", "auto"),
+    "lr_schedule": ("constant", "cosine", "one_cycle"),
+}
+
+
+def recommended(
+    rate: float | None = None,
+    n_neurons: int | None = None,
+    n_rows: int | None = None,
+    target: str | None = None,
+) -> dict[str, Any]:
+    """Return the settings that the window and the command line start from.
+
+    Parameters
+    ----------
+    rate : float, optional
+        Imaging frames per second.
+    n_neurons, n_rows : int, optional
+        Size of the recording.
+    target : {"movie", "continuous", "circular", "discrete"}, optional
+        What is to be decoded.
+
+    Returns
+    -------
+    dict
+        Keywords of `TrainConfig`.
+    """
+    return {}

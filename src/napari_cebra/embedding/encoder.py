@@ -1,0 +1,310 @@
+"""A trained encoder: traces in, latents out."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from napari_cebra.embedding.architectures import Network, parse
+from napari_cebra.embedding.config import TrainConfig
+from napari_cebra.recording import InvalidInput
+
+if TYPE_CHECKING:
+    from torch import Generator
+
+FORMAT = "napari-cebra encoder"
+VERSION = 1
+
+_CHUNK_BYTES = 2**25
+
+
+class Standardization(nn.Module):
+    """Each neuron by mean and SD; each frame, on request, by its length.
+
+    Parameters
+    ----------
+    mean, scale : (N,) float32
+        ``(x - mean) * scale``.
+    normalize_frames : bool
+        Then divide each frame by its root mean square over neurons.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Tensor, scale: Tensor, normalize_frames: bool) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+        self.normalize_frames = normalize_frames
+
+    @classmethod
+    def fit(cls, values: np.ndarray, config: TrainConfig) -> Standardization:
+        """Measure mean and SD on (n, N) training rows.
+
+        A neuron that never changes in them gets the scale 0: what it does
+        elsewhere was never learnt.
+        """
+        n = values.shape[1]
+        mean, scale = np.zeros(n, np.float32), np.ones(n, np.float32)
+        if config.standardize:
+            mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
+            sd = values.std(axis=0, dtype=np.float64)
+            constant = sd <= 1e-6 * np.abs(mean)
+            scale = np.where(constant, 0, 1 / np.where(constant, 1, sd))
+        return cls(
+            torch.from_numpy(mean),
+            torch.from_numpy(scale.astype(np.float32)),
+            config.normalize_frames,
+        )
+
+    def forward(self, values: Tensor) -> Tensor:
+        x = (values - self.mean) * self.scale
+        if self.normalize_frames:
+            square = x.square().mean(dim=-1, keepdim=True)
+            x = x * torch.rsqrt(square + 1e-6)
+        return x
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """Maps windows of traces to latents.
+
+    Parameters
+    ----------
+    network : Network
+    standardization : Standardization
+    config : TrainConfig
+        What it was trained with.
+    training : dict
+        How the training went: steps, seconds, device (JSON types).
+    """
+
+    network: Network
+    standardization: Standardization
+    config: TrainConfig
+    training: dict[str, Any]
+
+    @property
+    def receptive_field(self) -> tuple[int, int]:
+        """(left, right): row i sees the frames ``[i - left, i + right)``."""
+        return self.network.architecture.receptive_field
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of ROIs it was trained on."""
+        return int(self.standardization.mean.shape[0])
+
+    @property
+    def output_dimension(self) -> int:
+        """Number of latents."""
+        return self.config.output_dimension
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.standardization.mean.device
+
+    def to(self, device: torch.device) -> Encoder:
+        """Return the encoder on another device."""
+        return replace(
+            self,
+            network=self.network.to(device),
+            standardization=self.standardization.to(device),
+        )
+
+    @torch.no_grad()
+    def transform(self, values: np.ndarray, segment: np.ndarray) -> np.ndarray:
+        """Return the latents of every row that belongs to a stretch.
+
+        The encoder slides over each stretch; where a window would leave it,
+        its first or last row is repeated. Memory is bounded: rows are taken in
+        chunks that overlap by the receptive field.
+
+        Parameters
+        ----------
+        values : (T, N) float
+            Traces.
+        segment : (T,) int
+            Stretch of each row, from `recording.segments`; -1 where none.
+
+        Returns
+        -------
+        (T, D) float32
+            Latents; NaN where `segment` is -1.
+
+        Raises
+        ------
+        InvalidInput
+            If N is not the number of ROIs the encoder was trained on, or
+            lengths disagree.
+        """
+        values, segment = np.asarray(values), np.asarray(segment)
+        if values.ndim != 2 or values.shape[1] != self.n_neurons:
+            raise InvalidInput(
+                f"The encoder was trained on {self.n_neurons} ROIs, but these traces "
+                f"have shape {values.shape}; use the ROIs it was trained on, or train "
+                "again."
+            )
+        if segment.shape != (len(values),):
+            raise InvalidInput(
+                f"There are {len(values)} rows of traces but {segment.size} stretch "
+                "numbers."
+            )
+        latents = np.full((len(values), self.output_dimension), np.nan, np.float32)
+        source, centers = padded_rows(segment, *self.receptive_field)
+        overlap = sum(self.receptive_field) - 1
+        width = max(self.n_neurons, 4 * self.config.num_hidden_units)
+        chunk = max(64, _CHUNK_BYTES // (4 * width))
+        for start in range(0, len(source) - overlap, chunk):
+            rows = source[start : start + chunk + overlap]
+            x = np.ascontiguousarray(values[rows], dtype=np.float32)
+            x = self.standardization(torch.from_numpy(x).to(self.device))
+            y = self.network(x[None])[0].cpu().numpy()
+            center = centers[start : start + len(y)]
+            latents[center[center >= 0]] = y[center >= 0]
+        return latents
+
+    def save(self, path: str | Path) -> None:
+        """Write weights (safetensors) and settings (its JSON header) to a file.
+
+        Raises
+        ------
+        InvalidInput
+            If the file cannot be written.
+        """
+        path = Path(path)
+        header = {
+            "format": FORMAT,
+            "version": str(VERSION),
+            "config": json.dumps(self.config.to_dict()),
+            "training": json.dumps(self.training),
+        }
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors["mean"] = self.standardization.mean
+        tensors["scale"] = self.standardization.scale
+        content = safetensors.torch.save(
+            {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header
+        )
+        try:
+            beside, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            try:
+                with os.fdopen(beside, "wb") as file:
+                    file.write(content)
+                os.replace(name, path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise InvalidInput(
+                f"The encoder could not be written to {path} ({error.strerror}); "
+                "choose a folder that can be written to."
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Encoder:
+        """Open a file that `save` wrote. Nothing in it is executed.
+
+        Raises
+        ------
+        InvalidInput
+            If it is not such a file, is cut short, or is from a later version.
+        """
+        from napari_cebra.embedding.devices import resolve_device
+
+        header, tensors = _read(Path(path))
+        try:
+            config = TrainConfig.from_json(header["config"])
+            training = json.loads(header["training"])
+            mean, scale = tensors.pop("mean"), tensors.pop("scale")
+            network = build_network(config, len(mean))
+            state = {k.removeprefix("network."): v for k, v in tensors.items()}
+            network.load_state_dict(state)
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise InvalidInput(
+                f"The encoder file {path} does not fit together ({error}); export it "
+                "again, or train again."
+            ) from error
+        standardization = Standardization(mean, scale, config.normalize_frames)
+        return cls(network, standardization, config, training).to(
+            resolve_device(device)
+        )
+
+
+def build_network(
+    config: TrainConfig, n_neurons: int, generator: Generator | None = None
+) -> Network:
+    """Return an untrained network of these settings."""
+    return Network(
+        parse(config.model_architecture, config.first_kernel),
+        n_neurons,
+        config.num_hidden_units,
+        config.output_dimension,
+        generator,
+    )
+
+
+def padded_rows(
+    segment: np.ndarray, left: int, right: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay all stretches end to end, each padded with its own edge rows.
+
+    Returns
+    -------
+    source : (P,) int
+        Row at each place, so that window ``[p, p + left + right)`` is whole.
+    centers : (P,) int
+        Row whose window begins at each place; -1 where a window would reach
+        into the next stretch.
+    """
+    used = np.flatnonzero(segment >= 0)
+    if used.size == 0:
+        return used, used
+    begins = np.flatnonzero(np.diff(segment[used], prepend=-1))
+    lengths = np.diff(begins, append=used.size)
+    padding = left + right - 1
+    starts = begins + padding * np.arange(len(begins))
+    place = np.arange(used.size) + np.repeat(starts - begins, lengths)
+    total = used.size + padding * len(begins)
+    centers = np.full(total, -1, np.int64)
+    centers[place] = used
+    stretch = np.repeat(np.arange(len(begins)), lengths + padding)
+    within = np.arange(total) - starts[stretch] - left
+    source = used[begins[stretch] + np.clip(within, 0, lengths[stretch] - 1)]
+    return source, centers
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            # a copy, so that the file is not kept mapped
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise InvalidInput(f"There is no encoder file {path}.") from error
+    except (safetensors.SafetensorError, OSError) as error:
+        raise InvalidInput(
+            f"{path} is not an encoder file, or it is cut short ({error}); choose a "
+            "file that this program wrote."
+        ) from error
+    if header.get("format") != FORMAT:
+        raise InvalidInput(
+            f"{path} holds weights, but not an encoder that this program wrote; "
+            "choose another file."
+        )
+    if int(header.get("version", 0)) > VERSION:
+        raise InvalidInput(
+            f"{path} was written by a later version of this program (format "
+            f"{header['version']}); update napari-cebra to open it."
+        )
+    return header, tensors
