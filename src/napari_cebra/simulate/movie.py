@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,7 @@ def film_plan(
     rng = np.random.default_rng([seed, 0x3073])
     cuts = _cuts(rng, n_frames, rate)
     shots = []
-    for k, (start, stop) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for k, (start, stop) in enumerate(pairwise(cuts)):
         name = PHOTOGRAPHS[k % len(PHOTOGRAPHS)]
         size = _photograph(name).shape
         centre, scale, angle = _camera(rng, size, stop - start, rate, shape)
@@ -184,7 +185,7 @@ def _photograph(name: str) -> np.ndarray:
         )
     picture = imread(path).astype(np.float32)
     if picture.ndim == 3:
-        picture = picture[..., :3] @ np.float32([0.2126, 0.7152, 0.0722])
+        picture = picture[..., :3] @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     # Photographs differ in exposure; a film is graded to one.
     low, high = np.percentile(picture, [1, 99])
     return np.clip((picture - low) / (high - low), 0, 1) * 235 + 10
