@@ -1,0 +1,24 @@
+"""Files in, files out: one module per format family."""
+
+from napari_cebra.io.atomic import replacing
+from napari_cebra.io.sources import SourceFile
+from napari_cebra.io.stack import Stack
+from napari_cebra.io.stacks import (
+    StackInfo,
+    inspect_stack,
+    open_stack,
+    stack_from_array,
+)
+from napari_cebra.io.tables import Table, read_table
+
+__all__ = [
+    "SourceFile",
+    "Stack",
+    "StackInfo",
+    "Table",
+    "inspect_stack",
+    "open_stack",
+    "read_table",
+    "replacing",
+    "stack_from_array",
+]

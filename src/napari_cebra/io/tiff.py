@@ -1,0 +1,393 @@
+"""TIFF stacks: contiguous or paged, compressed, BigTIFF, or a numbered series."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+from napari_cebra.io.array_frames import ArrayFrames, check_pixel_type
+from napari_cebra.io.axes import AxisPlan, name_axes
+from napari_cebra.io.raw_frames import RawFrames
+from napari_cebra.io.tiff_chain import PageTable, walk_pages
+from napari_cebra.io.tiff_decoded import DecodedFrames
+from napari_cebra.io.tiff_rate import rate_of
+from napari_cebra.recording import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_cebra.io.stack import FrameReader
+
+# What a damaged file makes tifffile, struct and numpy raise.
+DAMAGED = (
+    tifffile.TiffFileError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+# Layouts whose pages are not simply one plane after the other.
+_FOREIGN = ("is_ome", "is_lsm", "is_stk", "is_fluoview", "is_mmstack", "is_ndtiff")
+_FOREIGN += ("is_nih", "is_micromanager")
+
+# Its warnings about foreign tags would stand on the user's console; what is
+# wrong with a file is said by an InvalidInput.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, eq=False)
+class TiffLayout:
+    """What one TIFF file (or series) holds and where.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Files, in order.
+    axes, shape : str, tuple of int
+        As stored; the last axes are those of one page.
+    plane_axes : int
+        How many of them belong to one page.
+    stored : numpy.dtype
+        Byte order included.
+    compressed : bool
+        Whether pages must be decoded.
+    rate : float or None
+        Frames per second, from the metadata.
+    file_of : (planes,) int32
+        File of each page that is part of the stack, in C order of `shape`.
+    offsets, counts : (planes, segments) int64
+        Strips or tiles of each page.
+    note : str
+        What was assumed.
+    """
+
+    paths: list[Path]
+    axes: str
+    shape: tuple[int, ...]
+    plane_axes: int
+    stored: np.dtype
+    compressed: bool
+    rate: float | None
+    file_of: np.ndarray
+    offsets: np.ndarray
+    counts: np.ndarray
+    note: str = ""
+
+
+def tiff_layout(paths: Sequence[Path]) -> TiffLayout:
+    """Find out what a TIFF file, or several that follow each other, hold.
+
+    Raises
+    ------
+    InvalidInput
+        If a file is not a TIFF, is cut short, mixes page sizes, or the files
+        of a series do not fit together.
+    """
+    paths = list(paths)
+    first = _layout_of_file(paths[0], alone=len(paths) == 1)
+    if len(paths) == 1:
+        return first
+    return _joined(first, paths)
+
+
+def open_tiff(layout: TiffLayout, plan: AxisPlan) -> FrameReader:
+    """Return the fastest reader that gives (T, Y, X) frames of this layout."""
+    name = layout.paths[0].name
+    check_pixel_type(layout.stored, name)
+    outer = plan.axes[: len(plan.axes) - layout.plane_axes]
+    page_axes = plan.axes[len(outer) :]
+    if "T" not in outer or page_axes != "YX":
+        return _through_zarr(layout, plan)
+    # Number of the page that holds each frame, at the chosen channel and plane.
+    pages = np.arange(layout.file_of.size).reshape(plan.shape[: len(outer)])
+    pages = pages[plan.key(0, plan.frames_shape[0])[: len(outer)]]
+    frame_shape = plan.frames_shape[1:]
+    file_of, offsets = layout.file_of[pages], layout.offsets[pages]
+    counts = layout.counts[pages]
+    if not layout.compressed and _in_one_piece(offsets, counts):
+        return RawFrames(
+            layout.paths, file_of, offsets[:, 0], frame_shape, layout.stored
+        )
+    return DecodedFrames(layout.paths, file_of, offsets, counts, frame_shape)
+
+
+def _in_one_piece(offsets: np.ndarray, counts: np.ndarray) -> bool:
+    return bool(np.all(offsets[:, 1:] == offsets[:, :-1] + counts[:, :-1]))
+
+
+def _layout_of_file(path: Path, alone: bool) -> TiffLayout:
+    # The chain is walked first: it tells a damaged file from a healthy one
+    # where tifffile would log a warning and go on with fewer frames.
+    table = walk_pages(path)
+    try:
+        with tifffile.TiffFile(path, _multifile=False) as tif:
+            page = tif.pages.first
+            if page.dtype is None or not page.shape or page.dtype.kind not in "iufbc":
+                raise InvalidInput(
+                    f"{path.name} holds pages of a kind that cannot be read as pixels; "
+                    "save it as an uncompressed TIFF."
+                )
+            foreign = any(getattr(tif, flag) for flag in _FOREIGN)
+            layout = (
+                _foreign(path, tif) if foreign and alone else _plain(path, tif, table)
+            )
+    except InvalidInput:
+        raise
+    except DAMAGED as error:
+        raise InvalidInput(
+            f"{path.name} cannot be read as TIFF ({error}); it is damaged or not a "
+            "TIFF file: copy it again from where it was recorded."
+        ) from error
+    _check_length(path, layout, table)
+    return layout
+
+
+def _check_length(path: Path, layout: TiffLayout, table: PageTable) -> None:
+    size = path.stat().st_size
+    ends = (layout.offsets + layout.counts).max(axis=1)
+    missing = ends > size
+    if table.broken_after is not None or np.any(missing[layout.file_of == 0]):
+        good = int(np.argmax(missing)) if missing.any() else table.broken_after
+        raise InvalidInput(
+            f"{path.name} is cut short: only its first {good} pages are whole; copy "
+            "it again, or finish the recording, before loading it."
+        )
+
+
+def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
+    """Pages one after the other; axes from what the writer said about them."""
+    page = tif.pages.first
+    offsets, counts = table.offsets, table.counts
+    announced = _announced(tif)
+    planes = math.prod(announced[1]) if announced else len(table)
+    one_run = len(table) == 1 and planes > 1 and page.compression == 1
+    if announced and (planes == len(table) or one_run):
+        outer, lengths, note = announced
+    else:
+        outer, lengths, note = "T", (len(table),), ""
+        one_run = False
+    if one_run:
+        # ImageJ and tifffile write only one page directory for a large stack,
+        # and all the frames behind it in one run.
+        nbytes = math.prod(page.shape) * page.dtype.itemsize
+        offsets = table.offsets[0, 0] + nbytes * np.arange(planes)[:, None]
+        counts = np.full_like(offsets, nbytes)
+    if math.prod(lengths) == 1:
+        outer, lengths = "", ()
+    axes, assumed = name_axes(outer + page.axes, (*lengths, *page.shape))
+    return TiffLayout(
+        [path],
+        axes,
+        (*lengths, *page.shape),
+        len(page.shape),
+        np.dtype(tif.byteorder + page.dtype.char),
+        page.compression != 1 or page.is_tiled or _packed(page),
+        rate_of(tif),
+        np.zeros(offsets.shape[0], np.int32),
+        offsets,
+        counts,
+        note or assumed,
+    )
+
+
+def _packed(page: Any) -> bool:
+    """Whether samples must be unpacked or reordered although not compressed."""
+    return (
+        page.bitspersample != page.dtype.itemsize * 8
+        or page.fillorder != 1
+        or page.predictor != 1
+        or page.samplesperpixel != 1
+    )
+
+
+def _announced(tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...], str] | None:
+    """Axes and lengths in front of the page's own, as the writer named them."""
+    if tif.is_imagej:
+        meta = tif.imagej_metadata or {}
+        named = [("T", "frames"), ("Z", "slices"), ("C", "channels")]
+        lengths = [(a, int(meta.get(key, 1))) for a, key in named]
+        outer = [(a, n) for a, n in lengths if n > 1]
+        images = int(meta.get("images", 1))
+        if math.prod(n for _, n in outer) != images:
+            return "T", (images,), ""
+        return "".join(a for a, _ in outer), tuple(n for _, n in outer), ""
+    if tif.is_shaped and tif.shaped_metadata:
+        meta = tif.shaped_metadata[0]
+        page = tif.pages.first
+        shape = tuple(int(n) for n in meta["shape"])
+        axes = str(meta.get("axes", ""))
+        inner = page.shape
+        if len(shape) <= len(inner) or shape[-len(inner) :] != inner:
+            return None
+        lengths = shape[: -len(inner)]
+        if len(axes) != len(shape):
+            axes = "QQQQQQ"[: len(lengths) - 1] + "T" + page.axes
+        return axes[: len(lengths)], lengths, ""
+    if tif.is_scanimage:
+        return _scanimage(tif)
+    return None
+
+
+def _scanimage(tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...], str] | None:
+    """Channels, and planes of fast volumes, interleaved by ScanImage."""
+    settings = (tif.scanimage_metadata or {}).get("FrameData", {})
+    saved = settings.get("SI.hChannels.channelSave", 1)
+    channels = len(saved) if isinstance(saved, list | tuple) else 1
+    planes = 1
+    if settings.get("SI.hFastZ.enable") or settings.get("SI.hStackManager.enable"):
+        planes = int(settings.get("SI.hFastZ.numFramesPerVolume") or 0) or int(
+            settings.get("SI.hStackManager.numFramesPerVolumeWithFlyback")
+            or settings.get("SI.hStackManager.numSlices")
+            or 1
+        )
+    n_pages = len(tif.pages)
+    whole, left = divmod(n_pages, channels * planes)
+    if left or whole < 1 or channels * planes == 1:
+        return None
+    axes = "T" + "Z" * (planes > 1) + "C" * (channels > 1)
+    lengths = (whole, *[planes] * (planes > 1), *[channels] * (channels > 1))
+    return axes, lengths, ""
+
+
+def _foreign(path: Path, tif: tifffile.TiffFile) -> TiffLayout:
+    """Layouts in which the metadata say which page is which: leave it to tifffile."""
+    series = tif.series[0]
+    keyframe = series.keyframe
+    planes = math.prod(series.shape) // math.prod(keyframe.shape)
+    inner = len(keyframe.shape)
+    if series.dataoffset is not None:
+        nbytes = math.prod(keyframe.shape) * keyframe.dtype.itemsize
+        offsets = series.dataoffset + nbytes * np.arange(planes)[:, None]
+        counts = np.full_like(offsets, nbytes)
+    else:
+        pages = list(series.pages)
+        if len(pages) != planes or any(page is None for page in pages):
+            raise InvalidInput(
+                f"{path.name} announces {planes} planes but holds "
+                f"{sum(page is not None for page in pages)}; it is incomplete, or its "
+                "other files are missing: copy all of them again."
+            )
+        offsets = np.array([page.dataoffsets for page in pages], np.int64)
+        counts = np.array([page.databytecounts for page in pages], np.int64)
+    axes, note = name_axes(series.axes, series.shape)
+    return TiffLayout(
+        [path],
+        axes,
+        tuple(series.shape),
+        inner,
+        np.dtype(tif.byteorder + series.dtype.char),
+        keyframe.compression != 1 or keyframe.is_tiled or _packed(keyframe),
+        rate_of(tif),
+        np.zeros(planes, np.int32),
+        offsets,
+        counts,
+        note,
+    )
+
+
+def _joined(first: TiffLayout, paths: list[Path]) -> TiffLayout:
+    """Append the files of a series along time."""
+    name = paths[0].name
+    single = not first.axes[: len(first.axes) - first.plane_axes]
+    if single:
+        first = replace(first, axes="T" + first.axes, shape=(1, *first.shape))
+    if not first.axes.startswith("T"):
+        raise InvalidInput(
+            f"The files of the series {name} … cannot be joined in time: their axes "
+            f"are {first.axes}; load them one by one."
+        )
+    file_of, offsets, counts = [first.file_of], [first.offsets], [first.counts]
+    inner = first.shape[1:]
+    n_frames = first.shape[0]
+    for number, path in enumerate(paths[1:], start=1):
+        table = walk_pages(path)
+        with tifffile.TiffFile(path, _multifile=False) as tif:
+            page = tif.pages.first
+            part = _plain(path, tif, table)
+        _check_length(path, part, table)
+        same = part.shape[-part.plane_axes :] == first.shape[-first.plane_axes :]
+        same &= page.dtype == first.stored.newbyteorder("=")
+        same &= np.dtype(tif.byteorder + page.dtype.char) == first.stored
+        same &= part.compressed == first.compressed
+        same &= part.offsets.shape[1] == first.offsets.shape[1]
+        whole, left = divmod(part.file_of.size * inner_size(first), math.prod(inner))
+        if not same or left:
+            raise InvalidInput(
+                f"{path.name} does not continue the series {name} …: its pages are "
+                f"{'×'.join(map(str, part.shape[1:] or part.shape))} {part.stored.name}"
+                " or stored differently; take it out of the series."
+            )
+        n_frames += whole
+        file_of.append(np.full(part.file_of.size, number, np.int32))
+        offsets.append(part.offsets)
+        counts.append(part.counts)
+    return replace(
+        first,
+        paths=paths,
+        shape=(n_frames, *inner),
+        file_of=np.concatenate(file_of),
+        offsets=np.concatenate(offsets),
+        counts=np.concatenate(counts),
+    )
+
+
+def inner_size(layout: TiffLayout) -> int:
+    """Number of values on one page."""
+    return math.prod(layout.shape[-layout.plane_axes :])
+
+
+def _through_zarr(layout: TiffLayout, plan: AxisPlan) -> FrameReader:
+    """Read where a frame is not one page: slower, but any axis order works."""
+    import zarr
+
+    if len(layout.paths) > 1:
+        raise InvalidInput(
+            f"The axes {plan.axes} do not fit a numbered series, whose pages are the "
+            "frames; use TYX."
+        )
+    path = layout.paths[0]
+    tif = tifffile.TiffFile(path, _multifile=False)
+    try:
+        pages = len(tif.pages) > 1 or math.prod(layout.shape) == inner_size(layout)
+        if not layout.compressed and layout.stored.isnative and _one_run(layout):
+            tif.close()
+            array = np.memmap(
+                path, layout.stored, "r", int(layout.offsets[0, 0]), layout.shape
+            )
+            return ArrayFrames(array, plan, path.name)
+        assert pages
+        store = tif.aszarr(series=0)
+        array = zarr.open_array(store, mode="r")
+    except BaseException:
+        tif.close()
+        raise
+    if tuple(array.shape) != layout.shape:
+        tif.close()
+        raise InvalidInput(
+            f"{path.name} cannot be read along the axes {plan.axes}; save it with one "
+            "page per frame (TYX)."
+        )
+
+    def give_back() -> None:
+        store.close()
+        tif.close()
+
+    return ArrayFrames(array, plan, path.name, give_back)
+
+
+def _one_run(layout: TiffLayout) -> bool:
+    steps = np.diff(layout.offsets[:, 0])
+    nbytes = inner_size(layout) * layout.stored.itemsize
+    return _in_one_piece(layout.offsets, layout.counts) and bool(
+        np.all(steps == nbytes)
+    )
