@@ -128,11 +128,10 @@ def receptive_field(name: str, first_kernel: int | None = None) -> tuple[int, in
 
 
 class TimeConv(nn.Module):
-    """Convolution over time of (B, L, C) arrays, channels last.
+    """Convolution over time of (B, C, L) arrays.
 
-    One matrix product gives every tap, then the taps are shifted and added:
-    no window is ever copied out. Weights are (out, in, kernel) and start as in
-    ``torch.nn.Conv1d``.
+    Weights are (out, in, kernel) and start as in ``torch.nn.Conv1d``. A window
+    that is as long as the kernel is one plain matrix product.
     """
 
     def __init__(
@@ -150,23 +149,17 @@ class TimeConv(nn.Module):
             nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        channels_out, channels_in, kernel = self.weight.shape
-        length = x.shape[1] - kernel + 1
-        if kernel == 1:
-            return F.linear(x, self.weight[:, :, 0], self.bias)
-        if length == 1:
-            flat = self.weight.transpose(1, 2).reshape(channels_out, -1)
-            return F.linear(x.reshape(x.shape[0], 1, -1), flat, self.bias)
-        if kernel > 4:
-            y = F.conv1d(x.transpose(1, 2), self.weight, self.bias)
-            return y.transpose(1, 2)
-        taps = self.weight.permute(2, 0, 1).reshape(-1, channels_in)
-        z = F.linear(x, taps)
-        y = z[:, :length, :channels_out] + self.bias
-        for j in range(1, kernel):
-            start = j * channels_out
-            y = y + z[:, j : j + length, start : start + channels_out]
-        return y
+        """Return (B, out, L - kernel + 1) of (B, in, L)."""
+        channels_out, _, kernel = self.weight.shape
+        if kernel == x.shape[2]:
+            # memory order of the input: of windows of traces, time is first
+            if x.stride(1) == 1:
+                taps = self.weight.transpose(1, 2).reshape(channels_out, -1)
+                flat = x.transpose(1, 2).reshape(len(x), -1)
+            else:
+                taps, flat = self.weight.flatten(1), x.flatten(1)
+            return F.linear(flat, taps, self.bias)[:, :, None]
+        return F.conv1d(x, self.weight, self.bias)
 
 
 class Network(nn.Module):
@@ -195,17 +188,20 @@ class Network(nn.Module):
             width = out
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the latents of (B, L, N) windows."""
         last = len(self.convs) - 1
+        x = x.transpose(1, 2)
         for i, (layer, conv) in enumerate(
             zip(self.architecture.layers, self.convs, strict=True)
         ):
             y = conv(x)
             if layer.skip:
                 crop = (layer.kernel - 1) // 2
-                kept = x[:, crop : crop + y.shape[1]]
+                kept = x[:, :, crop : crop + y.shape[2]]
                 x = kept + F.gelu(y) if layer.skip == "+" else F.gelu(kept + y)
             else:
                 x = y if i == last else F.gelu(y)
+        x = x.transpose(1, 2)
         if self.architecture.head == "sphere":
             return F.normalize(x, dim=-1)
         return torch.tanh(x) if self.architecture.head == "tanh" else x

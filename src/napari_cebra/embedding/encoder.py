@@ -69,6 +69,7 @@ class Standardization(nn.Module):
         )
 
     def forward(self, values: Tensor) -> Tensor:
+        """Return the (…, N) values as the network sees them."""
         x = (values - self.mean) * self.scale
         if self.normalize_frames:
             square = x.square().mean(dim=-1, keepdim=True)
@@ -289,7 +290,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         with safetensors.safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             # a copy, so that the file is not kept mapped
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
     except FileNotFoundError as error:
         raise InvalidInput(f"There is no encoder file {path}.") from error
     except (safetensors.SafetensorError, OSError) as error:

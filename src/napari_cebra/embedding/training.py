@@ -30,6 +30,7 @@ HYBRID_DIMENSIONS = 3
 """Latents that the behaviour objective of hybrid pairs shapes."""
 
 _EVALUATION_BATCHES = 2
+_N_MASKS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,11 +152,24 @@ class Training:
         self._optimizer = _optimizer(self._network, self._criterion, config)
         x = torch.from_numpy(self._values).to(self.device)
         self._x = self._standardization(x)
+        self._masks = self._dropout_masks()
         left, right = self._network.architecture.receptive_field
         self._reach = torch.arange(-left, right, device=self.device)
         self._best: dict[str, Tensor] | None = None
         self._best_loss = math.inf
         self._good = _state(self._network)
+
+    def _dropout_masks(self) -> Tensor | None:
+        """Masks of neurons, of which each training window gets one at random.
+
+        Drawing a fresh one for each window costs as much as a layer.
+        """
+        share = self.config.input_dropout
+        if share == 0:
+            return None
+        masks = torch.empty((_N_MASKS, self._values.shape[1]), device=self.device)
+        masks.bernoulli_(1 - share, generator=self._generator)
+        return masks.div_(1 - share)
 
     def _bind(
         self, pairs: Pairs, train: np.ndarray, heldout: np.ndarray | None
@@ -285,12 +299,14 @@ class Training:
         """One forward for references, positives and negatives together."""
         rows = torch.cat([batch.reference, *batch.positives, batch.negative])
         windows = self._x[rows[:, None] + self._reach]
-        if training and self.config.input_dropout:
-            keep = 1 - self.config.input_dropout
-            mask = torch.empty(
-                (len(rows), 1, windows.shape[2]), device=self.device
-            ).bernoulli_(keep, generator=self._generator)
-            windows = windows * mask.div_(keep)
+        if training and self._masks is not None:
+            pick = torch.randint(
+                len(self._masks),
+                (len(rows),),
+                generator=self._generator,
+                device=self.device,
+            )
+            windows.mul_(self._masks[pick][:, None])
         if training and self.config.input_noise:
             noise = torch.empty_like(windows).normal_(generator=self._generator)
             windows = windows + self.config.input_noise * noise

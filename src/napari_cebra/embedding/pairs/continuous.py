@@ -131,10 +131,10 @@ def _bind(
     values = np.asarray(pairs.values, np.float64)
     values = values[:, None] if values.ndim == 1 else values
     check_length(values, rows, "the continuous variable")
-    known = np.isfinite(values).all(axis=1)
+    known: np.ndarray = np.isfinite(values).all(axis=1)
     if classes is not None:
         check_length(classes, rows, "the discrete variable")
-        known &= classes >= 0
+        known = known & (classes >= 0)
     rows = rows.having(known)
     used = np.flatnonzero(rows.references)
     lagged = np.flatnonzero(has_partner(rows, pairs.time_offset))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Generator
 
 TREE_DIMENSIONS = 8
