@@ -19,6 +19,7 @@ _home = Path(tempfile.mkdtemp(prefix="napari-cebra-tests-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["NAPARI_ASYNC"] = "0"
 os.environ["NAPARI_CONFIG"] = str(_home / "napari" / "settings.yaml")
+os.environ.setdefault("NAPARI_CEBRA_CACHE", str(_home / "recordings"))
 for _kind in ("CACHE", "CONFIG", "DATA", "STATE"):
     os.environ[f"XDG_{_kind}_HOME"] = str(_home / _kind.lower())
 
