@@ -8,7 +8,7 @@ import pytest
 
 from napari_cebra.recording import InvalidInput, Progress, RoiSet
 from napari_cebra.traces import extract, neuropil_rings
-from napari_cebra.traces.runs import column_runs, row_runs
+from napari_cebra.traces.runs import column_runs
 
 from .conftest import ArrayStack, discs, run
 
@@ -178,14 +178,16 @@ def test_a_stack_that_is_not_one_is_named(rng):
 
 def test_runs_do_not_join_across_borders():
     # Width 4: pixels 3 and 4 are neighbours in memory, not in a column; the
-    # second mask begins where the first ends.
-    pixels, indptr = np.array([2, 3, 4, 5, 6, 10]), np.array([0, 3, 6])
-    rows = row_runs(pixels, indptr)
-    assert rows.start.tolist() == [0, 3, 5] and rows.indptr.tolist() == [0, 1, 3]
-    columns = column_runs(pixels, indptr, (3, 4))
-    lengths = (columns.stop - columns.start) // 4
-    assert lengths.tolist() == [1, 1, 1, 1, 2]
-    assert columns.indptr.tolist() == [0, 3, 5]
+    # second mask begins right under the last pixel of the first, and a column
+    # of three ends where the next begins.
+    pixels, indptr = np.array([2, 3, 4, 8, 9]), np.array([0, 3, 3, 5])
+    runs = column_runs(pixels, indptr, (3, 4))
+    assert runs.start.tolist() == [4, 2, 3, 8, 9]
+    assert ((runs.stop - runs.start) // 4).tolist() == [1, 1, 1, 1, 1]
+    assert runs.indptr.tolist() == [0, 3, 3, 5]
+    whole = column_runs(np.arange(12), np.array([0, 12]), (3, 4))
+    assert whole.start.tolist() == [0, 1, 2, 3]
+    assert ((whole.stop - whole.start) // 4).tolist() == [3] * 4
 
 
 def test_without_numba_scipy_is_used(rng, monkeypatch):

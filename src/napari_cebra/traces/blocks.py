@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from napari_cebra.traces.runs import column_runs, row_runs
+from napari_cebra.traces.runs import column_runs
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -41,7 +41,7 @@ class MaskSums:
 
     Masks whose pixels all weigh the same (labels, rings) are summed through
     one prefix sum down the columns of each frame, two reads a run, in whole
-    numbers and so exactly; the others run by run in float64.
+    numbers and so exactly; the others pixel by pixel in float64.
 
     Parameters
     ----------
@@ -86,9 +86,8 @@ class MaskSums:
         self._scale = first[self._even]
         part, starts = _take(pixels, indptr, self._even)
         self._columns = column_runs(part, starts, shape)
-        self._pixels, starts = _take(pixels, indptr, self._uneven)
+        self._pixels, self._indptr = _take(pixels, indptr, self._uneven)
         self._weights, _ = _take(weights, indptr, self._uneven)
-        self._rows = row_runs(self._pixels, starts)
 
     def __call__(self, frames: np.ndarray, pool: Executor) -> BlockSums:
         """Sum one block (n, Y, X), split over the threads of `pool`."""
@@ -107,7 +106,7 @@ class MaskSums:
         n, height, width = frames.shape
         wide = _sum_type(frames)
         even = np.empty((n, self._even.size))
-        uneven = np.empty((n, self._uneven.size))
+        uneven = np.empty((-(-n // 4) * 4, self._uneven.size))
         found = np.empty((n, self.n_masks))
         frame_sums = np.empty(n)
         prefix = np.zeros((height + 1, width), wide)
@@ -119,13 +118,10 @@ class MaskSums:
             *(prefix, even, frame_sums, total, peak),
         )
         if self._uneven.size:
-            runs, flat = self._rows, frames.reshape(n, -1)
-            self.kernels.weigh(
-                *(flat, self._pixels, self._weights),
-                *(runs.start, runs.stop, runs.indptr, uneven),
-            )
+            flat = frames.reshape(n, -1)
+            self.kernels.weigh(flat, self._pixels, self._weights, self._indptr, uneven)
         found[:, self._even] = even * self._scale
-        found[:, self._uneven] = uneven
+        found[:, self._uneven] = uneven[:n]
         return BlockSums(found, frame_sums, total, peak)
 
     def _with_scipy(self, frames: np.ndarray) -> BlockSums:
