@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -69,6 +69,13 @@ def test_rows_given_as_invalid_have_a_reason() -> None:
     assert recording.reasons[recording.invalid_because[0]] == "excluded"
 
 
+def test_reasons_follow_the_rows_that_are_valid() -> None:
+    recording = Recording(traces()).exclude(np.arange(T) < 2, "bad frame")
+    changed = replace(recording, valid=np.arange(T) % 2 == 0)
+    said = [changed.reasons[code] for code in changed.invalid_because]
+    assert said == ["", "bad frame", "", "excluded", "", "excluded"]
+
+
 def test_provenance_grows_by_steps() -> None:
     recording = Recording(traces()).with_step("load", "a.tif", rate=30.0)
     recording = recording.with_step("dF/F", window_s=60)
@@ -101,6 +108,7 @@ def test_variables_are_found_by_name() -> None:
         ({"valid": np.ones(7, bool)}, "but 7 validity flags"),
         ({"invalid_because": np.zeros(2, int)}, "but 2 validity reasons"),
         ({"frame_times": np.arange(5.0)}, "but 5 frame times"),
+        ({"invalid_because": np.full(T, 1)}, "reasons must be numbers from 0 to 0"),
         ({"stimulus": Stimulus(np.arange(5))}, "but 5 shown-frame indices"),
         ({"raw": traces(5)}, "but 5 raw traces"),
         ({"neuropil": traces(5)}, "but 5 neuropil traces"),

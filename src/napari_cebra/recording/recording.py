@@ -52,7 +52,8 @@ class Recording:
     valid : (T,) bool, optional
         False where a row must not be used; default all True.
     invalid_because : (T,) int, optional
-        Index into `reasons` for rows that are not valid, 0 elsewhere.
+        Index into `reasons` for rows that are not valid, 0 elsewhere. A row
+        that is not valid and has no reason is given "excluded".
     reasons : tuple of str
         ``reasons[0]`` is "" (valid).
     name : str
@@ -90,14 +91,11 @@ class Recording:
         put(self, "trials", np.ascontiguousarray(trials, dtype=np.int64))
         valid = np.ones(t, bool) if self.valid is None else self.valid
         put(self, "valid", np.ascontiguousarray(valid, dtype=bool))
-        if self.invalid_because is None:
-            codes = np.where(self.valid, 0, 1)
-            if not np.all(self.valid):
-                put(self, "reasons", ("", "excluded"))
-        else:
-            codes = np.asarray(self.invalid_because)
+        codes = np.zeros(t) if self.invalid_because is None else self.invalid_because
         put(self, "invalid_because", np.ascontiguousarray(codes, dtype=np.int64))
+        put(self, "reasons", tuple(self.reasons))
         self._validate(t)
+        self._give_reasons()
 
     def _validate(self, t: int) -> None:
         parts: dict[str, int] = {
@@ -145,6 +143,22 @@ class Recording:
                     f"{'ROIs' if what == 'rois' else what + ' traces'}; they must "
                     "belong to the same ROIs."
                 )
+
+    def _give_reasons(self) -> None:
+        """Keep reasons in step with `valid`: none where valid, one elsewhere."""
+        codes = self.invalid_because
+        if codes.size and not 0 <= codes.min() <= codes.max() < len(self.reasons):
+            raise InvalidInput(
+                f"The validity reasons must be numbers from 0 to "
+                f"{len(self.reasons) - 1}, one for each of the named reasons."
+            )
+        codes = np.where(self.valid, 0, codes)
+        unexplained = ~self.valid & (codes == 0)
+        if unexplained.any():
+            if "excluded" not in self.reasons:
+                object.__setattr__(self, "reasons", (*self.reasons, "excluded"))
+            codes[unexplained] = self.reasons.index("excluded")
+        object.__setattr__(self, "invalid_because", codes)
 
     @property
     def n_frames(self) -> int:
