@@ -22,6 +22,8 @@ class V1Movie:
     ----------
     seed : int
         Same seed, same recording, to the bit.
+    movie_seed : int
+        Of the movie alone: animals (seeds) watch the same one.
     n_cells, n_repeats, n_movie_frames : int
         Neurons, showings of the movie, frames in the movie.
     rate : float
@@ -59,7 +61,8 @@ class V1Movie:
     """
 
     seed: int = 0
-    n_cells: int = 320
+    movie_seed: int = 0
+    n_cells: int = 300
     n_repeats: int = 10
     n_movie_frames: int = 900
     rate: float = 30.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from napari_cebra.recording import Recording, Stimulus, Traces
 from napari_cebra.simulate.calcium import fluorescence
@@ -73,7 +74,9 @@ def simulate_v1(config: V1Movie | None = None) -> V1Activity:
     config = V1Movie() if config is None else config
     rng = np.random.default_rng([config.seed, 0x51])
     n, rate = config.n_cells, config.rate
-    movie = natural_movie(config.seed, config.n_movie_frames, rate, config.movie_shape)
+    movie = natural_movie(
+        config.movie_seed, config.n_movie_frames, rate, config.movie_shape
+    )
     response = tuning(movie, GaborBank.draw(rng, n, config.movie_shape), rate)
     lead = round(_LEAD_IN * rate)
     state = arousal(rng, lead + config.n_frames, rate).astype(np.float32)
@@ -117,8 +120,8 @@ def _rates(
     """
     n = config.n_cells
     logit = np.log(config.stimulus_share / (1 - config.stimulus_share))
-    share = 1 / (1 + np.exp(-rng.normal(logit, config.share_spread, n)))
-    mean = config.mean_rate * np.exp(rng.normal(0, 0.6, n))
+    share = special.expit(logit + config.share_spread * _normal_scores(rng, n))
+    mean = config.mean_rate * np.exp(0.6 * _normal_scores(rng, n))
     evoked = np.concatenate(
         [np.zeros((lead, n), np.float32), np.tile(response, (config.n_repeats, 1))]
     )
@@ -131,6 +134,14 @@ def _rates(
     )
     evoked += own * (mean * (1 - share)).astype(np.float32)
     return evoked, share.astype(np.float32)
+
+
+def _normal_scores(rng: np.random.Generator, n: int) -> np.ndarray:
+    """One draw from each n-th part of a standard normal, shuffled.
+
+    Small populations then differ in who is reliable, not in how many are.
+    """
+    return special.ndtri((rng.permutation(n) + rng.random(n)) / n)
 
 
 def _spikes(rng: np.random.Generator, rates: np.ndarray, config: V1Movie) -> np.ndarray:
