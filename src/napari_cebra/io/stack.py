@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class FrameReader(Protocol):
     """What a format family has to offer; safe to call from several threads."""
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     dtype: np.dtype
     """Native byte order, as `read` returns it."""
 
@@ -120,13 +121,13 @@ class Stack:
 
 @dataclass(frozen=True, eq=False)
 class LazyFrames:
-    """Array-like (T, Y, X) over a reader; an index reads just those frames."""
+    """Array-like, frames first, over a reader; an index reads just those frames."""
 
     reader: FrameReader
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(T, Y, X)."""
+    def shape(self) -> tuple[int, ...]:
+        """(T, Y, X), or (T, Y, X, 3) for a colour movie."""
         return self.reader.shape
 
     @property
@@ -137,13 +138,12 @@ class LazyFrames:
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return 3
+        return len(self.shape)
 
     @property
     def size(self) -> int:
         """Number of values."""
-        t, y, x = self.shape
-        return t * y * x
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:

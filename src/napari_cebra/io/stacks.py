@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from napari_cebra.io.stack import Stack
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from napari_cebra.io.array_stores import Dataset

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -15,6 +14,7 @@ from napari_cebra.recording import InvalidInput, Variable
 from napari_cebra.recording.variable import VariableKind
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
 _EMPTY = {"", "na", "n/a", "nan", "null", "none", "-", "#n/a"}
@@ -178,8 +178,8 @@ class Table:
         shown = self._whole(name, "movie-frame numbers")
         if shown.min(initial=0) < -1:
             raise InvalidInput(
-                f"Column {name!r} of {self.name} goes down to {int(shown.min())}; movie "
-                "frames are numbered from 0, and -1 or an empty cell means none."
+                f"Column {name!r} of {self.name} goes down to {int(shown.min())}; "
+                "movie frames are numbered from 0, and -1 or an empty cell means none."
             )
         return shown
 
@@ -340,7 +340,7 @@ def _decoded(data: bytes, name: str) -> str:
 
 
 def _separator(lines: list[str]) -> str:
-    """The separator that cuts the first lines into the same number of cells."""
+    """Find the separator that cuts the first lines into the same number of cells."""
     probe = lines[:50]
     best, most = ",", 0
     for separator in ("\t", ";", ",", " "):
@@ -376,7 +376,9 @@ def _is_number(cell: str) -> bool:
 def _header(rows: list[list[str]]) -> list[str] | None:
     first = rows[0]
     blank = [c.lower() in _EMPTY for c in first]
-    if all(_is_number(c.replace(",", ".")) or b for c, b in zip(first, blank)):
+    if all(
+        _is_number(c.replace(",", ".")) or b for c, b in zip(first, blank, strict=True)
+    ):
         return None
     names: list[str] = []
     for k, cell in enumerate(first):

@@ -320,7 +320,7 @@ def _joined(first: TiffLayout, paths: list[Path]) -> TiffLayout:
         same &= np.dtype(tif.byteorder + page.dtype.char) == first.stored
         same &= part.compressed == first.compressed
         same &= part.offsets.shape[1] == first.offsets.shape[1]
-        whole, left = divmod(part.file_of.size * inner_size(first), math.prod(inner))
+        whole, left = divmod(part.file_of.size * _page_size(first), math.prod(inner))
         if not same or left:
             raise InvalidInput(
                 f"{path.name} does not continue the series {name} …: its pages are "
@@ -341,8 +341,8 @@ def _joined(first: TiffLayout, paths: list[Path]) -> TiffLayout:
     )
 
 
-def inner_size(layout: TiffLayout) -> int:
-    """Number of values on one page."""
+def _page_size(layout: TiffLayout) -> int:
+    """Return the number of values on one page."""
     return math.prod(layout.shape[-layout.plane_axes :])
 
 
@@ -358,7 +358,7 @@ def _through_zarr(layout: TiffLayout, plan: AxisPlan) -> FrameReader:
     path = layout.paths[0]
     tif = tifffile.TiffFile(path, _multifile=False)
     try:
-        pages = len(tif.pages) > 1 or math.prod(layout.shape) == inner_size(layout)
+        pages = len(tif.pages) > 1 or math.prod(layout.shape) == _page_size(layout)
         if not layout.compressed and layout.stored.isnative and _one_run(layout):
             tif.close()
             array = np.memmap(
@@ -387,7 +387,7 @@ def _through_zarr(layout: TiffLayout, plan: AxisPlan) -> FrameReader:
 
 def _one_run(layout: TiffLayout) -> bool:
     steps = np.diff(layout.offsets[:, 0])
-    nbytes = inner_size(layout) * layout.stored.itemsize
+    nbytes = _page_size(layout) * layout.stored.itemsize
     return _in_one_piece(layout.offsets, layout.counts) and bool(
         np.all(steps == nbytes)
     )
