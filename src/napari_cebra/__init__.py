@@ -8,26 +8,68 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_cebra.embedding import Encoder, TrainConfig
+    from napari_cebra.io import open_stack
+    from napari_cebra.pipeline import PipelineConfig, decode, exhaust, fit
+    from napari_cebra.recording import (
+        InvalidInput,
+        Recording,
+        RoiSet,
+        Stimulus,
+        Traces,
+        Variable,
+    )
+    from napari_cebra.traces import DffSettings, dff, extract
 
 __version__ = version("napari-cebra")
 
-_WHERE = {
+_ROOM = {
+    "DffSettings": "traces",
+    "Encoder": "embedding",
     "InvalidInput": "recording",
+    "PipelineConfig": "pipeline",
     "Recording": "recording",
     "RoiSet": "recording",
     "Stimulus": "recording",
     "Traces": "recording",
+    "TrainConfig": "embedding",
     "Variable": "recording",
+    "decode": "pipeline",
+    "dff": "traces",
+    "exhaust": "pipeline",
+    "extract": "traces",
+    "fit": "pipeline",
+    "open_stack": "io",
 }
 
-__all__ = ["__version__", *_WHERE]
+__all__ = [
+    "DffSettings",
+    "Encoder",
+    "InvalidInput",
+    "PipelineConfig",
+    "Recording",
+    "RoiSet",
+    "Stimulus",
+    "Traces",
+    "TrainConfig",
+    "Variable",
+    "__version__",
+    "decode",
+    "dff",
+    "exhaust",
+    "extract",
+    "fit",
+    "open_stack",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _ROOM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_ROOM[name]}"), name)
     globals()[name] = value
     return value
 
