@@ -23,7 +23,7 @@ __all__ = [
     "canvas_widget",
     "connect_context",
     "disconnect_context",
-    "dock_of",
+    "hide_sliders",
     "stop_drawing",
     "stop_hover_status",
     "text_overlay",
@@ -84,6 +84,7 @@ def stop_drawing(qt_viewer: Any) -> None:
     qt_viewer.canvas.events.draw.block()
 
 
-def dock_of(viewer: Any, name: str) -> Any:
-    """Return the inner widget of the dock of this name, or None."""
-    return viewer.window.dock_widgets.get(name)
+def hide_sliders(qt_viewer: Any) -> None:
+    """Show no slider under the canvas: the timeline has one owner."""
+    qt_viewer.dims.setMaximumHeight(0)
+    qt_viewer.dims.setVisible(False)

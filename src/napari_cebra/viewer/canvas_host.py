@@ -69,6 +69,7 @@ class CanvasHost(QWidget):
         self._contexts = 0
         self._qt_viewer = _compat.QtViewer(self._model)
         _compat.connect_context(self._qt_viewer, self._on_context)
+        _compat.hide_sliders(self._qt_viewer)
         self._layout.addWidget(self._qt_viewer)
 
     def _on_context(self, _event: object = None) -> None:

@@ -1,0 +1,297 @@
+"""The dock in which the latents are seen, coloured, played and picked."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QPoint, QRect, Qt, QTimer
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QLabel,
+    QMenu,
+    QPushButton,
+    QRubberBand,
+    QShortcut,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cebra.viewer import _compat, theme
+from napari_cebra.viewer.canvas_host import CanvasHost
+from napari_cebra.viewer.connections import Connections
+from napari_cebra.viewer.latent_view.controls import Controls
+from napari_cebra.viewer.latent_view.legend import Legend
+from napari_cebra.viewer.latent_view.picking import CanvasView, inside, nearest
+from napari_cebra.viewer.latent_view.scene import LatentScene
+from napari_cebra.viewer.player import Player
+from napari_cebra.viewer.registry import workspace_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+_REACH = 10.0  # pixels around the mouse in which a point is hit
+_DRAG = 4.0  # pixels after which a press is a drag
+_LIVE_MS = 100
+
+
+class LatentView(QWidget):
+    """Latents in three dimensions, linked to the movie.
+
+    A click on a point goes to its frame; shift and click, or shift and drag a
+    box, selects the frames of the points. Space plays.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer whose workspace is shown.
+    parent : QWidget, optional
+        As in Qt.
+    """
+
+    def __init__(self, napari_viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        viewer = _compat.unwrap(napari_viewer)
+        self._viewer = weakref.ref(viewer)
+        self.workspace = workspace_of(viewer)
+        self.scene = LatentScene(self.workspace)
+        self.player = Player(self.workspace, self)
+        self._live: np.ndarray | None = None
+        self._parts: list[Callable[[], None]] = []
+        self._began = 0.0
+        self._windows: list[QWidget] = []
+
+        self.controls = Controls(self.scene, self.player)
+        self._menu = QMenu(self)
+        self._more = QPushButton("More")
+        self.host = CanvasHost(self.scene.model)
+        self._empty = QLabel()
+        self._pages = QStackedWidget()
+        self.legend = Legend()
+        self._status = QLabel()
+        self._live_timer = QTimer(self)
+        self._part_timer = QTimer(self)
+        self._connections = Connections()
+
+        self._lay_out()
+        self._fill_menu()
+        self._connect(viewer)
+        self._on_theme()
+        self._refresh()
+
+    def _lay_out(self) -> None:
+        self._more.setToolTip("Commands for the latents")
+        self._more.setMenu(self._menu)
+        self.controls.addWidget(self._more)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
+        self._empty.setMargin(24)
+        self._pages.addWidget(self._empty)
+        self._pages.addWidget(self.host)
+        self._status.setWordWrap(True)
+        self._live_timer.setSingleShot(True)
+        self._part_timer.setSingleShot(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setSpacing(4)
+        layout.addWidget(self.controls)
+        layout.addWidget(self._pages, 1)
+        layout.addWidget(self.legend)
+        layout.addWidget(self._status)
+        self.setMinimumSize(320, 380)
+
+    def _fill_menu(self) -> None:
+        for text, command in (
+            ("Reset the view", self.scene.reset_view),
+            ("Clear the selected frames", partial(self._select, ())),
+            ("Open in a window of its own", self.open_window),
+            ("Copy to the main viewer", self.copy_to_main_viewer),
+        ):
+            action = self._menu.addAction(text)
+            assert action is not None
+            action.triggered.connect(lambda _=False, command=command: command())
+
+    def _connect(self, viewer: Any) -> None:
+        space = QShortcut(QKeySequence(Qt.Key.Key_Space), self)
+        space.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        space.activated.connect(self.player.toggle)
+        self._live_timer.timeout.connect(self._show_live)
+        self._part_timer.timeout.connect(self._do_part)
+        add = self._connections.add
+        add(self.scene.changed, self._refresh)
+        add(self.workspace.live_latents, self._on_live)
+        add(self.workspace.recording_changed, self._refresh)
+        add(self.workspace.timeline.changed, self._show_status)
+        add(viewer.events.theme, self._on_theme)
+        self._connections.add_callback(
+            self.scene.model.mouse_drag_callbacks, self._on_mouse
+        )
+        # Qt destroys the widget without an event: what reaches into it goes first.
+        self.destroyed.connect(self._connections.close)
+        self.destroyed.connect(self.scene.close)
+
+    # Live latents: the last snapshot only, in short parts, at a rate that
+    # leaves the window free however slow drawing is on this machine.
+
+    def _on_live(self, latents: np.ndarray) -> None:
+        self._live = latents
+        if not (self._live_timer.isActive() or self._parts):
+            self._live_timer.start(0)
+
+    def _show_live(self) -> None:
+        if self._live is None:
+            return
+        latents, self._live = self._live, None
+        self._began = time.monotonic()
+        self._parts = self.scene.showing(latents)
+        self._part_timer.start(0)
+
+    def _do_part(self) -> None:
+        if self._parts:
+            self._parts.pop(0)()
+            self._part_timer.start(0 if self._parts else 1)
+            return
+        busy = time.monotonic() - self._began  # with the drawing of the canvas
+        self._live_timer.start(max(_LIVE_MS, int(1500 * busy)))
+
+    # What is shown.
+
+    def _refresh(self) -> None:
+        empty = self.scene.is_empty
+        self._empty.setText(self._advice())
+        self._pages.setCurrentIndex(0 if empty else 1)
+        self.controls.refresh()
+        self._more.setEnabled(not empty)
+        self.legend.setColouring(self.scene.colouring)
+        self._show_status()
+
+    def _advice(self) -> str:
+        if self.workspace.recording is None:
+            return (
+                "No recording is open.\n\nLoad one in the CEBRA dock and extract its "
+                "traces; then train, and the latents appear here."
+            )
+        return (
+            "No latents yet.\n\nPress Train in the CEBRA dock: the cloud appears "
+            "here and takes shape while the encoder learns."
+        )
+
+    def _show_status(self) -> None:
+        text = self.scene.status()
+        self._status.setVisible(bool(text))
+        if text != self._status.text():
+            self._status.setText(text)
+
+    def _on_theme(self) -> None:
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        self.scene.model.theme = viewer.theme
+        red, green, blue = theme.colours(viewer.theme)["text"]
+        self.scene.set_ink((red / 255, green / 255, blue / 255))
+
+    # Picking.
+
+    def _canvas_view(self) -> CanvasView | None:
+        qt_viewer = self.host.qt_viewer
+        if qt_viewer is None:
+            return None
+        size = _compat.canvas_size(qt_viewer)
+        return CanvasView.of(_compat.camera(self.scene.model), size)
+
+    def _on_mouse(self, _model: object, event: Any) -> Generator[None, None, None]:
+        """Tell a click from a drag; with shift, draw a box instead of panning."""
+        if event.button != 1 or self.scene.is_empty:
+            return
+        start, end = np.array(event.pos), np.array(event.pos)
+        shift = any(str(key) == "Shift" for key in event.modifiers)
+        band = self._start_band() if shift else None
+        yield
+        while event.type == "mouse_move":
+            end = np.array(event.pos)
+            if band is not None:
+                band.setGeometry(_rectangle(start, end))
+            yield
+        if band is not None:
+            self._end_band(band)
+        if np.hypot(*(end - start)) > _DRAG:
+            if shift:
+                self._pick_box(start, end)
+        else:
+            self._pick(start, add=shift)
+
+    def _start_band(self) -> QRubberBand:
+        # napari pans with shift: hold the camera until the box is drawn.
+        _compat.camera(self.scene.model).mouse_pan = False
+        canvas = _compat.canvas_widget(self.host.qt_viewer)
+        band = QRubberBand(QRubberBand.Shape.Rectangle, canvas)
+        band.show()
+        return band
+
+    def _end_band(self, band: QRubberBand) -> None:
+        _compat.camera(self.scene.model).mouse_pan = True
+        band.hide()
+        band.deleteLater()
+
+    def _pick(self, position: np.ndarray, *, add: bool) -> None:
+        view = self._canvas_view()
+        if view is None:
+            return
+        point = nearest(view, self.scene.places, position, _REACH)
+        if point < 0:
+            return
+        frame = int(self.scene.frames[point])
+        if add:
+            self._select(set(self.workspace.selection.frames) ^ {frame})
+        else:
+            self.workspace.timeline.set(frame)
+
+    def _pick_box(self, corner: np.ndarray, opposite: np.ndarray) -> None:
+        view = self._canvas_view()
+        if view is not None:
+            points = inside(view, self.scene.places, corner, opposite)
+            self._select(self.scene.frames[points])
+
+    def _select(self, frames: Any) -> None:
+        self.workspace.selection.set_frames(frames)
+
+    # Commands.
+
+    def open_window(self) -> QWidget:
+        """Open a second view of the same latents in a window of its own."""
+        viewer = self._viewer()
+        window = LatentView(viewer, self.window())
+        window.setWindowFlag(Qt.WindowType.Window)
+        window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        window.setWindowTitle("Latents")
+        window.resize(900, 760)
+        window.show()
+        return window
+
+    def copy_to_main_viewer(self) -> Any:
+        """Add the drawn latents to the main viewer as a Points layer.
+
+        There they share the axes of whatever else is open; that is why they
+        are not shown there from the start.
+        """
+        viewer = self._viewer()
+        scene = self.scene
+        if viewer is None or scene.cloud is None:
+            return None
+        return viewer.add_points(
+            scene.cloud.data.copy(),
+            name="latents",
+            size=scene.cloud.size.copy(),
+            face_color=scene.cloud.face_color.copy(),
+            border_width=0,
+            shading="none",
+            features={"frame": scene.frames},
+        )
+
+
+def _rectangle(start: np.ndarray, end: np.ndarray) -> QRect:
+    return QRect(QPoint(*map(int, start)), QPoint(*map(int, end))).normalized()
