@@ -131,7 +131,7 @@ def _bind(
     values = np.asarray(pairs.values, np.float64)
     values = values[:, None] if values.ndim == 1 else values
     check_length(values, rows, "the continuous variable")
-    known: np.ndarray = np.isfinite(values).all(axis=1)
+    known = np.asarray(np.isfinite(values).all(axis=1))
     if classes is not None:
         check_length(classes, rows, "the discrete variable")
         known = known & (classes >= 0)
