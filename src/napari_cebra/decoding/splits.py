@@ -44,7 +44,7 @@ class Split:
         overlap = (
             (self.train & self.validation)
             | (self.refit & self.test)
-            | ((self.train | self.validation) & ~self.refit)
+            | (self.train & ~self.refit)
         )
         if overlap.any():
             raise ValueError("the parts of a split overlap")

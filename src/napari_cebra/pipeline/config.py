@@ -1,0 +1,370 @@
+"""Every choice between the files and the results, in one typed object.
+
+The window, the command line and a script fill the same `PipelineConfig`; its
+JSON beside the results is what repeats them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+
+from napari_cebra.embedding.config import TrainConfig, recommended
+from napari_cebra.recording import InvalidInput
+from napari_cebra.recording.variable import VariableKind
+from napari_cebra.traces.dff import DffSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_cebra.recording import Recording
+
+STIMULUS = "stimulus frame"
+"""Name of the target that is the frame of the stimulus movie."""
+
+Mode = Literal["time", "behavior", "hybrid"]
+_SCHEMA = 1
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Where the recording comes from.
+
+    Parameters
+    ----------
+    stack : str, optional
+        Imaging stack: TIFF (or the first of a numbered series), npy, HDF5, zarr.
+    dataset, axes : str, optional
+        Data set inside the file, and its order of axes ("TYX").
+    rate : float, optional
+        Imaging frames per second, where the file does not say or is wrong.
+    rois : str, optional
+        "grid:N" (tiles of N × N pixels), a label image, or a suite2p folder.
+    traces : str, optional
+        A (T, N) table instead of a stack: npy, npz, csv or HDF5.
+    traces_key : str, optional
+        Array inside an npz or HDF5 file.
+    time_axis : int, optional
+        Axis of `traces` that is time.
+    traces_kind : {"dff", "raw", "events", "rates"}
+        What the table holds.
+    spikes : str, optional
+        Spike times with a position track, instead of traces.
+    bin_s : float
+        Width of the bins spike times are counted in.
+    reextract : bool
+        Extract from the stack although the suite2p folder has traces.
+    accepted_only : bool
+        Of a suite2p folder, use the cells it accepts.
+    variables : str, optional
+        CSV with one row per imaging frame.
+    shown_column, repeat_column, trial_column, valid_column, time_column : str
+        Columns of that table: movie frame shown, number of the showing, trial,
+        rows to use (not 0), seconds.
+    movie : str, optional
+        Stimulus movie: TIFF, MP4 or npy.
+    movie_rate : float, optional
+        Movie frames per second, where the file does not say. Default: the
+        imaging rate.
+    """
+
+    stack: str | None = None
+    dataset: str | None = None
+    axes: str | None = None
+    rate: float | None = None
+    rois: str | None = None
+    traces: str | None = None
+    traces_key: str | None = None
+    time_axis: int | None = None
+    traces_kind: str = "dff"
+    spikes: str | None = None
+    bin_s: float = 0.1
+    reextract: bool = False
+    accepted_only: bool = True
+    variables: str | None = None
+    shown_column: str | None = None
+    repeat_column: str | None = None
+    trial_column: str | None = None
+    valid_column: str | None = None
+    time_column: str | None = None
+    movie: str | None = None
+    movie_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "movie_rate", "bin_s"):
+            _positive(name, getattr(self, name))
+        _one_of("traces_kind", self.traces_kind, ("dff", "raw", "events", "rates"))
+        given = [n for n in ("stack", "traces", "spikes") if getattr(self, n)]
+        if len(given) > 1:
+            raise InvalidInput(
+                f"Give one source of activity, not {' and '.join(given)}; leave out "
+                "all but one."
+            )
+
+
+@dataclass(frozen=True)
+class TargetConfig:
+    """What is learnt from, and decoded.
+
+    Parameters
+    ----------
+    name : str, optional
+        A variable, or "stimulus frame"; None for an embedding of time alone.
+    kind : {"continuous", "circular", "discrete"}, optional
+        How its column is to be read.
+    period : float, optional
+        One turn of a circular variable.
+    mode : {"behavior", "time", "hybrid"}
+        What makes two moments alike: the target, nearness in time, or both.
+    """
+
+    name: str | None = None
+    kind: str | None = None
+    period: float | None = None
+    mode: Mode = "behavior"
+
+    def __post_init__(self) -> None:
+        _one_of("mode", self.mode, get_args(Mode))
+        if self.kind is not None:
+            _one_of("kind", self.kind, get_args(VariableKind))
+        _positive("period", self.period)
+        if self.name is None and self.mode != "time":
+            object.__setattr__(self, "mode", "time")
+
+
+@dataclass(frozen=True)
+class DecodingConfig:
+    """How the target is decoded and judged.
+
+    Parameters
+    ----------
+    ks : tuple of int
+        Numbers of neighbours to choose from, on validation rows.
+    weighting : {"distance", "uniform"}
+        How neighbours vote.
+    sigmas : tuple of float
+        Smoothing (σ in frames) the raw population may choose from.
+    folds : {"last", "all"}
+        With repeats: test the last, or each in turn.
+    n_blocks : int
+        Without repeats: number of contiguous blocks, each tested in turn.
+    calcium_decay_s : float
+        Kept apart, beside the receptive field, at the border of a block.
+    calcium_decay_frames : int
+        Instead, where the rate is not known.
+    n_controls : int
+        Encoders trained on broken labels.
+    """
+
+    ks: tuple[int, ...] = (1, 4, 9, 16, 25, 49, 100)
+    weighting: Literal["distance", "uniform"] = "distance"
+    sigmas: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0)
+    folds: Literal["last", "all"] = "last"
+    n_blocks: int = 5
+    calcium_decay_s: float = 1.5
+    calcium_decay_frames: int = 10
+    n_controls: int = 3
+
+    def __post_init__(self) -> None:
+        _one_of("weighting", self.weighting, ("distance", "uniform"))
+        _one_of("folds", self.folds, ("last", "all"))
+        object.__setattr__(self, "ks", tuple(self.ks))
+        object.__setattr__(self, "sigmas", tuple(self.sigmas))
+        if not self.ks or any(not isinstance(k, int) or k < 1 for k in self.ks):
+            raise InvalidInput(
+                f"ks must be whole numbers of neighbours from 1, not {self.ks}."
+            )
+        if not self.sigmas or any(not s >= 0 for s in self.sigmas):
+            raise InvalidInput(
+                f"sigmas must be frames of smoothing from 0, not {self.sigmas}."
+            )
+        for name, least in (
+            ("n_blocks", 3),
+            ("n_controls", 0),
+            ("calcium_decay_frames", 0),
+            ("calcium_decay_s", 0),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not value >= least:
+                raise InvalidInput(f"{name} must be at least {least}, not {value!r}.")
+
+    def gap(self, receptive_field: tuple[int, int], rate: float | None) -> int:
+        """Return the frames left out at the border of a block."""
+        decay: float = self.calcium_decay_frames
+        if rate is not None:
+            decay = self.calcium_decay_s * rate
+        return sum(receptive_field) + int(-(-decay // 1))
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Source, traces, target, training, decoding, seed.
+
+    Parameters
+    ----------
+    source : SourceConfig
+    dff : DffSettings
+    target : TargetConfig
+    training : TrainConfig, optional
+        None takes what is recommended for the recording.
+    decoding : DecodingConfig
+    seed : int
+        Of everything random; replaces the seed in `training`.
+
+    Raises
+    ------
+    InvalidInput
+        If a setting is out of range; the text names it.
+    """
+
+    source: SourceConfig = field(default_factory=SourceConfig)
+    dff: DffSettings = field(default_factory=DffSettings)
+    target: TargetConfig = field(default_factory=TargetConfig)
+    training: TrainConfig | None = None
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**63:
+            raise InvalidInput(
+                f"The seed must be a whole number from 0, not {self.seed!r}."
+            )
+        if self.training is not None and self.training.seed != self.seed:
+            training = replace(self.training, seed=self.seed)
+            object.__setattr__(self, "training", training)
+
+    def resolved(self, recording: Recording) -> PipelineConfig:
+        """Return the settings with nothing left open for this recording.
+
+        What is recommended for its rate, size and target is filled in, and the
+        number of threads, so that the results can be repeated.
+        """
+        training = self.training
+        if training is None:
+            training = TrainConfig(
+                **recommended(
+                    recording.rate,
+                    recording.traces.n_rois,
+                    int(recording.valid.sum()),
+                    self._kind_of_target(recording),
+                )
+            )
+        if training.threads is None:
+            import torch
+
+            training = replace(training, threads=torch.get_num_threads())
+        return replace(self, training=training)
+
+    def gap(self, rate: float | None) -> int:
+        """Return the frames left out at the border of a block.
+
+        The receptive field of the (resolved) training plus the calcium decay.
+        """
+        from napari_cebra.embedding import receptive_field
+
+        assert self.training is not None
+        window = receptive_field(
+            self.training.model_architecture, self.training.first_kernel
+        )
+        return self.decoding.gap(window, rate)
+
+    def _kind_of_target(self, recording: Recording) -> str | None:
+        if self.target.name is None:
+            return None
+        if self.target.name == STIMULUS:
+            return "movie"
+        return recording.variable(self.target.name).kind
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON types."""
+        return {"schema": _SCHEMA, **json.loads(json.dumps(asdict(self)))}
+
+    def to_json(self) -> str:
+        """Return the settings as JSON text."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> PipelineConfig:
+        """Build from `to_dict`; what is missing takes its default.
+
+        Raises
+        ------
+        InvalidInput
+            If a name is unknown, or a value is out of range or of the wrong type.
+        """
+        parts = dict(stored)
+        schema = parts.pop("schema", _SCHEMA)
+        if not isinstance(schema, int) or schema > _SCHEMA:
+            raise InvalidInput(
+                "The settings were written by a newer version of napari-cebra "
+                f"(schema {schema}, this version knows {_SCHEMA}); update it."
+            )
+        sections = {
+            "source": SourceConfig,
+            "dff": DffSettings,
+            "target": TargetConfig,
+            "training": TrainConfig,
+            "decoding": DecodingConfig,
+        }
+        for name, section in sections.items():
+            if parts.get(name) is not None:
+                parts[name] = _section(section, name, parts[name])
+            elif name != "training":
+                parts.pop(name, None)
+        return _section(cls, "config", parts)
+
+    @classmethod
+    def from_json(cls, text: str) -> PipelineConfig:
+        """Build from JSON text.
+
+        Raises
+        ------
+        InvalidInput
+            If the text is not a JSON object of known settings.
+        """
+        try:
+            stored = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidInput(
+                f"The settings are not valid JSON ({error}); write them again from "
+                "the program."
+            ) from error
+        if not isinstance(stored, dict):
+            raise InvalidInput("The settings must be a JSON object.")
+        return cls.from_dict(stored)
+
+
+def _section(cls: type[_T], name: str, stored: Any) -> _T:
+    if not hasattr(stored, "keys"):
+        raise InvalidInput(f"The settings {name!r} must be a JSON object.")
+    known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(stored) - known)
+    if unknown:
+        raise InvalidInput(
+            f"Unknown settings in {name!r}: {', '.join(unknown)}; known are "
+            f"{', '.join(sorted(known))}."
+        )
+    try:
+        return cls(**stored)
+    except TypeError as error:
+        raise InvalidInput(
+            f"A setting in {name!r} has the wrong type ({error}); correct it."
+        ) from error
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidInput(
+            f"{name} must be one of {', '.join(allowed)}, not {value!r}."
+        )
+
+
+def _positive(name: str, value: float | None) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(f"{name} must be a number, not {value!r}.")
+    if not 0 < value < float("inf"):
+        raise InvalidInput(f"{name} must be a positive number, not {value!r}.")

@@ -1,0 +1,151 @@
+"""One training of the protocol: on these rows, judged on those."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cebra.decoding import choose_k
+from napari_cebra.pipeline.embedding_result import TrainingLog
+from napari_cebra.recording import segments
+from napari_cebra.traces import recompute_dff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_cebra.decoding import Split
+    from napari_cebra.embedding import Encoder, TrainReport
+    from napari_cebra.embedding.pairs import Pairs
+    from napari_cebra.pipeline.config import PipelineConfig
+    from napari_cebra.pipeline.target import Target
+    from napari_cebra.recording import Recording
+
+
+def fitted_values(recording: Recording, rows: np.ndarray) -> np.ndarray:
+    """Return (T, N) traces whose baseline saw these rows alone.
+
+    Traces that came without raw counts are taken as they are.
+    """
+    if recording.raw is None:
+        return recording.traces.values
+    return recompute_dff(recording, rows).traces.values
+
+
+class Stage:
+    """One encoder trained on the rows that one step of the protocol may see.
+
+    Parameters
+    ----------
+    recording : Recording
+    target : Target or None
+        None for pairs in time alone.
+    split : Split
+    config : PipelineConfig
+        With nothing left open.
+    choosing : bool
+        Train on ``split.train`` and keep the weights that do best on
+        ``split.validation``; else train on ``split.refit`` for `steps` steps.
+    steps : int, optional
+        Where a final fit stops; the schedule stays that of the choosing run.
+    values : (T, N), optional
+        Traces fitted on the same rows before.
+    judge : bool
+        Evaluate a final fit on the test rows (nothing is chosen by it).
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        target: Target | None,
+        split: Split,
+        config: PipelineConfig,
+        choosing: bool,
+        steps: int | None = None,
+        values: np.ndarray | None = None,
+        judge: bool = True,
+    ) -> None:
+        from napari_cebra.embedding import TimePairs, Training
+
+        assert config.training is not None
+        self.choosing, self.target, self.config = choosing, target, config
+        self.split = split
+        segment = segments(recording.trials, recording.valid)
+        if choosing:
+            self.rows, held = split.train, split.validation
+            self.segment = split.choosing(segment)
+        else:
+            self.rows, held = split.refit, split.test
+            self.segment = split.refitting(segment)
+        self.values = fitted_values(recording, self.rows) if values is None else values
+        training = replace(
+            config.training,
+            stop_iteration=steps or config.training.stop_iteration,
+            keep_best=choosing and config.training.keep_best,
+            patience=config.training.patience if choosing else None,
+        )
+        pairs: Pairs = TimePairs(training.time_offsets)
+        if target is not None:
+            pairs = target.pairs(config)
+        judged = held if held.any() and (choosing or judge) else None
+        self.training = Training(
+            self.values, self.segment, self.rows, judged, pairs, training
+        )
+
+    def run(self, latents_every: float | None = None) -> Iterator[TrainReport]:
+        """Train. Only a choosing run shows how it does on held-out rows.
+
+        What a final fit reaches on the test rows is logged, but not shown
+        while it runs: whoever watched it could stop at its best.
+        """
+        for report in self.training.run(latents_every=latents_every):
+            yield report if self.choosing else replace(report, bits_heldout=None)
+
+    @property
+    def steps(self) -> int:
+        """Steps behind the weights that `encoder` returns."""
+        best = self.training.best_step
+        keep = self.training.config.keep_best and best is not None
+        return best if keep and best is not None else self.training.step
+
+    def encoder(self) -> Encoder:
+        """Return the encoder learnt so far."""
+        return self.training.model()
+
+    def log(self) -> TrainingLog:
+        """Return how the training went."""
+        done = self.training.evaluations
+        step = np.array([e.step for e in done], np.int64)
+        since = np.concatenate([[0], step[:-1]]) if step.size else step
+        losses = self.training.losses
+        return TrainingLog(
+            step,
+            np.array(
+                [losses[a:b].mean() for a, b in zip(since, step, strict=True)],
+                np.float32,
+            ),
+            np.array([e.bits_train for e in done], np.float32),
+            np.array(
+                [np.nan if e.bits_heldout is None else e.bits_heldout for e in done],
+                np.float32,
+            ),
+        )
+
+    def choose_k(self, latents: np.ndarray) -> int | None:
+        """Choose the number of neighbours on the validation rows."""
+        if self.target is None:
+            return None
+        y, decoding = self.target.values, self.config.decoding
+        train, validation = self.split.train, self.split.validation
+        return choose_k(
+            latents[train],
+            y[train],
+            latents[validation],
+            y[validation],
+            decoding.ks,
+            self.target.task,
+            decoding.weighting,
+            self.target.period,
+            self.config.seed,
+        ).k
