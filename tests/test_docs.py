@@ -13,6 +13,8 @@ PAGES = sorted(
 )
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
 
 def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
@@ -41,3 +43,26 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
             if target.suffix == ".md" and target.exists():
                 ahead.append(target)
     assert {named(page) for page in PAGES} == {named(page) for page in reached}
+
+
+@pytest.mark.slow
+def test_the_scripts_of_the_guide_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_cebra import TrainConfig, exhaust
+    from napari_cebra.pipeline import config as pipeline_config
+    from napari_cebra.simulate import V1Movie, write_v1_recording
+
+    exhaust(write_v1_recording(tmp_path, V1Movie.small()))
+    monkeypatch.chdir(tmp_path)
+    # The guide's settings, for as many steps as it takes to see that they run.
+    monkeypatch.setattr(
+        pipeline_config, "recommended", lambda *_: {"max_iterations": 30}
+    )
+    page = ROOT / "docs" / "how-to" / "scripting.md"
+    script = "\n".join(PYTHON.findall(page.read_text("utf-8")))
+    names: dict[str, object] = {"__name__": "guide"}
+    exec(compile(script, page, "exec"), names)
+    assert (tmp_path / "decoded.mp4").stat().st_size > 0
+    assert (tmp_path / "encoder.safetensors").stat().st_size > 0
+    assert isinstance(names["training"], TrainConfig)
