@@ -26,6 +26,7 @@ FORMAT = "napari-cebra encoder"
 VERSION = 1
 
 _CHUNK_BYTES = 2**25
+_SMALLEST_CHUNK = 64
 
 
 class Standardization(nn.Module):
@@ -166,7 +167,7 @@ class Encoder:
         source, centers = padded_rows(segment, *self.receptive_field)
         overlap = sum(self.receptive_field) - 1
         width = max(self.n_neurons, 4 * self.config.num_hidden_units)
-        chunk = max(64, _CHUNK_BYTES // (4 * width))
+        chunk = max(_SMALLEST_CHUNK, _CHUNK_BYTES // (4 * width))
         for start in range(0, len(source) - overlap, chunk):
             rows = source[start : start + chunk + overlap]
             x = np.ascontiguousarray(values[rows], dtype=np.float32)

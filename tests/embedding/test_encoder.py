@@ -1,0 +1,168 @@
+"""Transform at every kind of border, and files that come back the same."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from napari_cebra.embedding import Encoder, Training, TrainConfig
+from napari_cebra.embedding import encoder as encoder_module
+from napari_cebra.embedding.encoder import Standardization, build_network, padded_rows
+from napari_cebra.recording import InvalidInput, window_rows
+
+N = 7
+
+
+def encoder(name="offset10-model", **settings):
+    config = TrainConfig(
+        model_architecture=name, output_dimension=3, num_hidden_units=8, **settings
+    )
+    rng = np.random.default_rng(0)
+    fitted = Standardization.fit(rng.normal(2, 3, (50, N)).astype(np.float32), config)
+    network = build_network(config, N, torch.Generator().manual_seed(0))
+    return Encoder(network, fitted, config, {"steps": 0})
+
+
+def window_by_window(enc, values, segment):
+    """The definition: each row from its own window, edge rows repeated."""
+    out = np.full((len(values), 3), np.nan, np.float32)
+    rows = window_rows(segment, *enc.receptive_field)
+    for i in np.flatnonzero(segment >= 0):
+        x = enc.standardization(torch.from_numpy(values[rows[i]]))
+        with torch.no_grad():
+            out[i] = enc.network(x[None])[0, 0].numpy()
+    return out
+
+
+SEGMENTS = {
+    "one stretch": np.zeros(40, int),
+    "short stretches": np.repeat([0, 1, 2, 3], [3, 1, 20, 16]),
+    "gaps": np.r_[[-1] * 4, [0] * 12, [-1] * 3, [1] * 2, [2] * 15, [-1] * 4],
+    "a single row": np.r_[[-1] * 20, 0, [-1] * 19],
+}
+
+
+@pytest.mark.parametrize("name", ["offset1-model", "offset10-model", "u6 d1"])
+@pytest.mark.parametrize("case", SEGMENTS)
+@pytest.mark.parametrize("chunk", [None, 1])
+def test_transform_equals_window_by_window(name, case, chunk, monkeypatch):
+    if chunk is not None:
+        monkeypatch.setattr(encoder_module, "_CHUNK_BYTES", chunk)
+        monkeypatch.setattr(encoder_module, "_SMALLEST_CHUNK", 5)
+    values = np.random.default_rng(1).normal(size=(40, N)).astype(np.float32)
+    segment = SEGMENTS[case]
+    enc = encoder(name)
+    got = enc.transform(values, segment)
+    expected = window_by_window(enc, values, segment)
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(np.isnan(got[:, 0]), segment < 0)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_nothing_to_transform():
+    out = encoder().transform(np.ones((12, N), np.float32), np.full(12, -1))
+    assert out.shape == (12, 3) and np.isnan(out).all()
+
+
+def test_padding_equals_reference_transform():
+    cebra = pytest.importorskip("cebra")
+    model = cebra.CEBRA(
+        model_architecture="offset10-model",
+        max_iterations=1,
+        batch_size=16,
+        output_dimension=3,
+        num_hidden_units=8,
+        device="cpu",
+    )
+    values = np.random.default_rng(2).normal(size=(60, N)).astype(np.float32)
+    model.fit(values)
+    enc = encoder(standardize=False)
+    enc = Encoder(
+        enc.network,
+        Standardization.fit(values, enc.config),
+        enc.config,
+        {},
+    )
+    enc.network.copy_reference_weights(model.model_.state_dict())
+    got = enc.transform(values, np.zeros(60, int))
+    np.testing.assert_allclose(got, model.transform(values), rtol=1e-4, atol=1e-5)
+
+
+def test_padded_rows_cover_every_row_once():
+    segment = SEGMENTS["gaps"]
+    source, centers = padded_rows(segment, 5, 5)
+    assert sorted(centers[centers >= 0]) == list(np.flatnonzero(segment >= 0))
+    rows = window_rows(segment, 5, 5)
+    for place in np.flatnonzero(centers >= 0):
+        np.testing.assert_array_equal(source[place : place + 10], rows[centers[place]])
+
+
+def test_standardization_uses_mean_and_sd_and_silences_constant_neurons():
+    values = np.random.default_rng(0).normal(5, 2, (100, 3)).astype(np.float32)
+    values[:, 1] = 4.5
+    scaled = Standardization.fit(values, TrainConfig())(torch.from_numpy(values))
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(scaled.numpy().std(0), [1, 0, 1], atol=1e-5)
+
+
+def test_normalized_frames_ignore_a_shared_gain():
+    values = np.random.default_rng(0).normal(0, 1, (100, N)).astype(np.float32)
+    config = TrainConfig(standardize=False, normalize_frames=True)
+    scale = Standardization.fit(values, config)
+    got = scale(torch.from_numpy(3 * values))
+    torch.testing.assert_close(got, scale(torch.from_numpy(values)), rtol=1e-4, atol=0)
+
+
+def test_file_round_trip_is_exact(tmp_path, showing, quick):
+    training = Training(
+        showing.values, showing.segment, showing.train, None, showing.pairs, quick
+    )
+    for _ in training.run():
+        pass
+    enc = training.model()
+    enc.save(tmp_path / "a.safetensors")
+    back = Encoder.load(tmp_path / "a.safetensors")
+    assert back.config == enc.config and back.training == enc.training
+    assert back.receptive_field == (2, 3) and back.n_neurons == 24
+    np.testing.assert_array_equal(
+        back.transform(showing.values, showing.segment),
+        enc.transform(showing.values, showing.segment),
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_wrong_number_of_neurons_is_refused():
+    with pytest.raises(InvalidInput, match="trained on 7 ROIs"):
+        encoder().transform(np.ones((30, 8), np.float32), np.zeros(30, int))
+    with pytest.raises(InvalidInput, match="stretch numbers"):
+        encoder().transform(np.ones((30, N), np.float32), np.zeros(29, int))
+
+
+def test_files_that_are_no_encoder_are_refused(tmp_path):
+    path = tmp_path / "encoder.safetensors"
+    with pytest.raises(InvalidInput, match="no encoder file"):
+        Encoder.load(path)
+    encoder().save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InvalidInput, match="cut short"):
+        Encoder.load(path)
+    path.write_bytes(b"")
+    with pytest.raises(InvalidInput, match="not an encoder file"):
+        Encoder.load(path)
+    save_file({"a": np.ones(2)}, path)
+    with pytest.raises(InvalidInput, match="not an encoder that this program"):
+        Encoder.load(path)
+    header = {"format": encoder_module.FORMAT, "version": "99"}
+    save_file({"a": np.ones(2)}, path, header)
+    with pytest.raises(InvalidInput, match="later version"):
+        Encoder.load(path)
+    header["version"] = "1"
+    save_file({"a": np.ones(2)}, path, header)
+    with pytest.raises(InvalidInput, match="does not fit together"):
+        Encoder.load(path)
+
+
+def test_an_unwritable_folder_is_one_sentence(tmp_path):
+    with pytest.raises(InvalidInput, match="could not be written"):
+        encoder().save(tmp_path / "missing" / "a.safetensors")
