@@ -2,9 +2,16 @@
 
 from napari_cebra.io.atomic import replacing
 from napari_cebra.io.export import write_decoded_mp4, write_decoded_tiff
-from napari_cebra.io.export_tables import write_decoded_csv, write_embedding
+from napari_cebra.io.export_tables import (
+    DECODED_COLUMNS,
+    write_decoded_csv,
+    write_embedding,
+)
+from napari_cebra.io.label_images import read_label_image
 from napari_cebra.io.movies import Movie, open_movie
+from napari_cebra.io.sniff import FileKind, Sniffed, sniff
 from napari_cebra.io.sources import SourceFile
+from napari_cebra.io.spikes import SpikeRecording, bin_spikes, read_spikes
 from napari_cebra.io.stack import Stack
 from napari_cebra.io.stacks import (
     StackInfo,
@@ -12,19 +19,34 @@ from napari_cebra.io.stacks import (
     open_stack,
     stack_from_array,
 )
+from napari_cebra.io.suite2p import Suite2pFolder, read_suite2p
 from napari_cebra.io.tables import Table, read_table
+from napari_cebra.io.trace_matrix import TraceMatrix, read_trace_matrix, read_traces
 
 __all__ = [
+    "DECODED_COLUMNS",
+    "FileKind",
     "Movie",
+    "Sniffed",
     "SourceFile",
+    "SpikeRecording",
     "Stack",
     "StackInfo",
+    "Suite2pFolder",
     "Table",
+    "TraceMatrix",
+    "bin_spikes",
     "inspect_stack",
     "open_movie",
     "open_stack",
+    "read_label_image",
+    "read_spikes",
+    "read_suite2p",
     "read_table",
+    "read_trace_matrix",
+    "read_traces",
     "replacing",
+    "sniff",
     "stack_from_array",
     "write_decoded_csv",
     "write_decoded_mp4",

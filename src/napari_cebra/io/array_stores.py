@@ -74,6 +74,8 @@ def hdf5_datasets(path: Path) -> list[Dataset]:
             return
         if item.dtype.kind not in "iuf" or item.size == 0:
             return
+        if not holds_what_it_announces(item):
+            return
         labels = [dim.label for dim in item.dims]
         attributes = {**_scalars(item.file.attrs), **_scalars(item.attrs)}
         found.append(
@@ -100,6 +102,12 @@ def _hdf5_opener(path: Path, name: str) -> Callable[[AxisPlan], FrameReader]:
         return ArrayFrames(file[name], plan, path.name, file.close)
 
     return open_frames
+
+
+def holds_what_it_announces(data: Any) -> bool:
+    """Whether an HDF5 data set is stored, not just a shape in a damaged header."""
+    nbytes = data.size * data.dtype.itemsize
+    return nbytes < 1 << 26 or nbytes < 5000 * data.id.get_storage_size()
 
 
 def is_zarr(path: Path) -> bool:

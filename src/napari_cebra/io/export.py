@@ -139,7 +139,9 @@ def write_decoded_mp4(
             "each per imaging frame."
         )
     canvas = _Canvas(movie, limits)
-    pairs = zip(_frames(movie, left, blank=None), _frames(movie, right, blank=None))
+    pairs = zip(
+        _frames(movie, left, blank=None), _frames(movie, right, blank=None), strict=True
+    )
     with replacing(path) as draft:
         pictures = (canvas.draw(a, b) for a, b in pairs)
         total = left.size
@@ -190,6 +192,8 @@ class _Canvas:
         self.h, self.w = h * self.scale, w * self.scale
         self.shape = (self.h + self.h % 2, 2 * self.w + _GAP, 3)
         self.plain = np.dtype(movie.dtype) == np.uint8 and limits is None
+        self.low: float
+        self.high: float
         self.low, self.high = limits or ((0, 255) if self.plain else _range_of(movie))
 
     def draw(self, left: np.ndarray | None, right: np.ndarray | None) -> np.ndarray:
@@ -278,7 +282,7 @@ def _frames(
 def _reported(
     items: Iterable[np.ndarray | None], total: int
 ) -> Iterator[tuple[int, np.ndarray | None]]:
-    """Number the items, and put ``(done, None)`` between them to report on."""
+    """Count the items; put ``(done, None)`` between them where to report."""
     last = -np.inf
     for done, item in enumerate(items):
         yield done, item

@@ -115,7 +115,7 @@ class RawFrames:
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return frames ``start:stop`` as (n, Y, X)."""
         frames = np.empty((stop - start, *self.shape[1:]), self._stored)
-        buffer = memoryview(frames.reshape(-1).view(np.uint8))
+        buffer = memoryview(frames.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
         offsets, file_of = self._offsets[start:stop], self._file_of[start:stop]
         together = (np.diff(offsets) == self._bytes) & (np.diff(file_of) == 0)
         begins = np.flatnonzero(np.concatenate([[True], ~together, [True]]))

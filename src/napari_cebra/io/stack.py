@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 class FrameReader(Protocol):
     """What a format family has to offer; safe to call from several threads."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    """Native byte order, as `read` returns it."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Frames first."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """In native byte order, as `read` returns it."""
+        ...
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return frames ``start:stop`` as (n, Y, X), C-contiguous."""
@@ -72,7 +78,8 @@ class Stack:
         self.axes = axes
         self.rate = None if rate is None else float(rate)
         self.source = source
-        self.shape = reader.shape
+        t, y, x = reader.shape
+        self.shape: tuple[int, int, int] = (t, y, x)
         self.dtype = reader.dtype
         view = reader.view()
         self.lazy: Any = LazyFrames(reader) if view is None else view

@@ -37,8 +37,16 @@ DAMAGED = (
     ValueError,
 )
 # Layouts whose pages are not simply one plane after the other.
-_FOREIGN = ("is_ome", "is_lsm", "is_stk", "is_fluoview", "is_mmstack", "is_ndtiff")
-_FOREIGN += ("is_nih", "is_micromanager")
+_FOREIGN = (
+    "is_ome",
+    "is_lsm",
+    "is_stk",
+    "is_fluoview",
+    "is_mmstack",
+    "is_ndtiff",
+    "is_nih",
+    "is_micromanager",
+)
 
 # Its warnings about foreign tags would stand on the user's console; what is
 # wrong with a file is said by an InvalidInput.
@@ -166,7 +174,7 @@ def _check_length(path: Path, layout: TiffLayout, table: PageTable) -> None:
 
 def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
     """Pages one after the other; axes from what the writer said about them."""
-    page = tif.pages.first
+    page: Any = tif.pages.first
     offsets, counts = table.offsets, table.counts
     announced = _announced(tif)
     planes = math.prod(announced[1]) if announced else len(table)
@@ -215,8 +223,8 @@ def _announced(tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...], str] | Non
     if tif.is_imagej:
         meta = tif.imagej_metadata or {}
         named = [("T", "frames"), ("Z", "slices"), ("C", "channels")]
-        lengths = [(a, int(meta.get(key, 1))) for a, key in named]
-        outer = [(a, n) for a, n in lengths if n > 1]
+        counted = [(a, int(meta.get(key, 1))) for a, key in named]
+        outer = [(a, n) for a, n in counted if n > 1]
         images = int(meta.get("images", 1))
         if math.prod(n for _, n in outer) != images:
             return "T", (images,), ""
@@ -261,7 +269,7 @@ def _scanimage(tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...], str] | Non
 
 def _foreign(path: Path, tif: tifffile.TiffFile) -> TiffLayout:
     """Layouts in which the metadata say which page is which: leave it to tifffile."""
-    series = tif.series[0]
+    series: Any = tif.series[0]
     keyframe = series.keyframe
     planes = math.prod(series.shape) // math.prod(keyframe.shape)
     inner = len(keyframe.shape)
@@ -312,7 +320,7 @@ def _joined(first: TiffLayout, paths: list[Path]) -> TiffLayout:
     for number, path in enumerate(paths[1:], start=1):
         table = walk_pages(path)
         with tifffile.TiffFile(path, _multifile=False) as tif:
-            page = tif.pages.first
+            page: Any = tif.pages.first
             part = _plain(path, tif, table)
         _check_length(path, part, table)
         same = part.shape[-part.plane_axes :] == first.shape[-first.plane_axes :]
@@ -361,7 +369,7 @@ def _through_zarr(layout: TiffLayout, plan: AxisPlan) -> FrameReader:
         pages = len(tif.pages) > 1 or math.prod(layout.shape) == _page_size(layout)
         if not layout.compressed and layout.stored.isnative and _one_run(layout):
             tif.close()
-            array = np.memmap(
+            array: Any = np.memmap(
                 path, layout.stored, "r", int(layout.offsets[0, 0]), layout.shape
             )
             return ArrayFrames(array, plan, path.name)

@@ -200,8 +200,8 @@ class _Walker:
                 raise BrokenPage
             # Old writers leave out the byte count of a single strip.
             counts = (width[0] * length[0] * samples * bits[0] // 8,)
-        form = (width[0], length[0], bits[0], compression, samples)
-        form += (found.get(_FORMAT, (1,))[0],)
+        numbers = found.get(_FORMAT, (1,))[0]
+        form = (width[0], length[0], bits[0], compression, samples, numbers)
         thumbnail = bool(found.get(_SUBFILE, (0,))[0] & 1)
         return _Page(form, offsets, counts, thumbnail, following)
 

@@ -45,7 +45,7 @@ class DecodedFrames:
         # Kept for its decoder; pixel data are read through handles of our own.
         self._tif = tifffile.TiffFile(paths[0], _multifile=False)
         self._page = self._tif.pages.first
-        self._tables = {"_fullsize": True}
+        self._tables: dict[str, Any] = {"_fullsize": True}
         if self._page.jpegtables is not None:
             self._tables["jpegtables"] = self._page.jpegtables
         self.shape = (file_of.size, int(frame_shape[0]), int(frame_shape[1]))

@@ -123,7 +123,8 @@ class VideoFrames:
             self._cache.move_to_end(k)
             return self._cache[k]
         target = int(self._pts[k])
-        key = int(self._keys[max(0, np.searchsorted(self._keys, target, "right") - 1)])
+        before = int(np.searchsorted(self._keys, target, "right")) - 1
+        key = int(self._keys[max(0, before)])
         if self._at >= target or key > self._at:
             self._rewind(key)
         try:

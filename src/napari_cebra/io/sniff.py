@@ -1,0 +1,163 @@
+"""What kind of thing a path is, asked in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_cebra.io.array_stores import is_zarr
+from napari_cebra.io.movies import VIDEO_SUFFIXES
+from napari_cebra.io.numbered import TIFF_SUFFIXES
+from napari_cebra.io.stacks import HDF5_SUFFIXES
+from napari_cebra.io.suite2p import suite2p_plane
+from napari_cebra.recording import InvalidInput
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+FileKind = Literal[
+    "project", "suite2p", "stack", "traces", "spikes", "table", "movie", "labels"
+]
+PROJECT_FILE = "project.cebra.json"
+
+
+@dataclass(frozen=True)
+class Sniffed:
+    """What a path most likely is, and what else it can be loaded as.
+
+    Parameters
+    ----------
+    kind : FileKind
+        The most likely.
+    also : tuple of FileKind
+        Other readers that take it, likeliest first.
+    """
+
+    kind: FileKind
+    also: tuple[FileKind, ...] = ()
+
+
+def sniff(path: str | os.PathLike[str]) -> Sniffed:
+    """Say which kind of file or folder this is, by looking at its first bytes.
+
+    Raises
+    ------
+    InvalidInput
+        If nothing is there, or nothing here reads it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InvalidInput(f"There is no file or folder {path}; choose it again.")
+    if path.is_dir():
+        return _folder(path)
+    if path.name.endswith(".cebra.json"):
+        return Sniffed("project")
+    suffix = path.suffix.lower()
+    for suffixes, look in _LOOKS:
+        if suffix in suffixes:
+            return look(path)
+    raise InvalidInput(
+        f"{path.name} is not a kind of file that is read here; choose a stack (TIFF, "
+        "npy, HDF5, zarr), a suite2p folder, traces, spikes, a table or a movie."
+    )
+
+
+def _folder(path: Path) -> Sniffed:
+    if (path / PROJECT_FILE).is_file():
+        return Sniffed("project")
+    if is_zarr(path):
+        return Sniffed("stack")
+    if suite2p_plane(path) is not None:
+        return Sniffed("suite2p")
+    if any(entry.suffix.lower() in TIFF_SUFFIXES for entry in path.iterdir()):
+        return Sniffed("stack", ("movie",))
+    raise InvalidInput(
+        f"The folder {path.name} holds neither a project, a suite2p run, a zarr array "
+        "nor TIFF files; choose another one."
+    )
+
+
+def _tiff(path: Path) -> Sniffed:
+    from napari_cebra.io.stacks import inspect_stack
+
+    info = inspect_stack(path)
+    if "T" not in info.axes:
+        if info.dtype.kind in "iub" and info.axes == "YX":
+            return Sniffed("labels")
+        return Sniffed("stack")
+    colour = info.axes.endswith("S")
+    return Sniffed("movie") if colour else Sniffed("stack", ("movie",))
+
+
+def _npy(path: Path) -> Sniffed:
+    if suite2p_plane(path.parent) == path.parent:
+        return Sniffed("suite2p", ("traces",))
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
+        raise InvalidInput(
+            f"{path.name} is not a whole npy array ({error}); save it again with "
+            "numpy.save."
+        ) from error
+    if array.ndim == 2:
+        # Traces are real numbers almost always, label images never.
+        whole = array.dtype.kind in "iub"
+        return Sniffed("labels", ("traces",)) if whole else Sniffed("traces")
+    if array.ndim == 4 and array.shape[-1] in (3, 4):
+        return Sniffed("movie")
+    if array.ndim == 3 and array.dtype == np.uint8:
+        return Sniffed("movie", ("stack",))
+    return Sniffed("stack", ("movie",))
+
+
+def _npz(path: Path) -> Sniffed:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            spikes = {"spike_times", "spike_units"} <= set(stored.files)
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise InvalidInput(
+            f"{path.name} is not a whole npz file ({error}); save it again."
+        ) from error
+    return Sniffed("spikes") if spikes else Sniffed("traces")
+
+
+def _hdf5(path: Path) -> Sniffed:
+    import h5py
+
+    axes: list[int] = []
+    units: list[str] = []
+
+    def visit(name: str, item: object) -> None:
+        if name.endswith("UnitTimes"):
+            units.append(name)
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf":
+            axes.append(item.ndim)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(
+            f"{path.name} cannot be read as HDF5 ({error}); it is damaged or not an "
+            "HDF5 file: save it again."
+        ) from error
+    if units:
+        return Sniffed("spikes")
+    if max(axes, default=0) >= 3:
+        return Sniffed("stack", ("traces",) if 2 in axes else ())
+    return Sniffed("traces")
+
+
+_LOOKS: tuple[tuple[tuple[str, ...], Callable[[Path], Sniffed]], ...] = (
+    (TIFF_SUFFIXES, _tiff),
+    ((".npy",), _npy),
+    ((".npz",), _npz),
+    (HDF5_SUFFIXES, _hdf5),
+    (VIDEO_SUFFIXES, lambda path: Sniffed("movie")),
+    ((".csv", ".tsv", ".txt"), lambda path: Sniffed("table", ("traces",))),
+    ((".png",), lambda path: Sniffed("labels")),
+)
