@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 KINDS = (
     ("continuous", "continuous"),
-    ("circular", "circular (an angle)"),
-    ("discrete", "discrete (a class)"),
+    ("circular", "circular"),
+    ("discrete", "discrete"),
 )
 
 _ROLES = (
@@ -53,6 +53,13 @@ _ROLES = (
         r"^trial",
     ),
     (
+        "time",
+        "Time",
+        "Column with the time of each imaging frame in seconds; without one, the "
+        "frame rate says it",
+        r"^(time|t|seconds)(_s)?$",
+    ),
+    (
         "valid",
         "Use rows where",
         "Column that is 1 (true) in the rows to use, such as running only; all rows "
@@ -61,7 +68,6 @@ _ROLES = (
     ),
 )
 _CLOCK = re.compile(r"^(frame|time|t|seconds?|index|row)(_s|_ms)?$", re.IGNORECASE)
-_ANGLE = re.compile(r"angle|phase|orientation|heading", re.IGNORECASE)
 _UNITS = re.compile(r"[\[(_](cm/s|cm|mm|m/s|m|deg|rad|hz)[\])]?$", re.IGNORECASE)
 
 
@@ -82,6 +88,7 @@ class Columns:
     shown: str | None = None
     repeat: str | None = None
     trial: str | None = None
+    time: str | None = None
     valid: str | None = None
     variables: tuple[VariableChoice, ...] = field(default_factory=tuple)
 
@@ -126,15 +133,9 @@ class ColumnForm(QWidget):
             choice.currentIndexChanged.connect(self._announce)
         self._table.itemChanged.connect(self._announce)
 
-    def set_columns(self, whole: Mapping[str, bool]) -> None:
-        """Offer these columns, guessing what each is from its name.
-
-        Parameters
-        ----------
-        whole : mapping of str to bool
-            Name of each numeric column, and whether it holds whole numbers only.
-        """
-        self._columns = tuple(whole)
+    def set_columns(self, kinds: Mapping[str, VariableKind]) -> None:
+        """Offer columns by name and likely kind; guess their roles from the names."""
+        self._columns = tuple(kinds)
         items = [(None, "none"), *((name, name) for name in self._columns)]
         self.blockSignals(True)
         taken = set()
@@ -147,9 +148,10 @@ class ColumnForm(QWidget):
         self._table.setRowCount(0)
         for name in self._columns:
             kept = name not in taken and not _CLOCK.search(name)
-            kind = "circular" if _ANGLE.search(name) else "continuous"
             unit = _UNITS.search(name)
-            self._add_row(VariableChoice(name, kind, unit.group(1) if unit else ""), kept)
+            self._add_row(
+                VariableChoice(name, kinds[name], unit.group(1) if unit else ""), kept
+            )
         rows = min(max(self._table.rowCount(), 1), 6)
         self._table.setFixedHeight(30 * rows + 30)
         self.blockSignals(False)
@@ -191,7 +193,7 @@ class ColumnForm(QWidget):
         self._table.setItem(row, 0, item)
         kind, unit, period = Choice(KINDS), QLineEdit(variable.units), QLineEdit()
         kind.setValue(variable.kind)
-        kind.setToolTip("How two values compare: by distance, round a circle, or not")
+        kind.setToolTip("How two values compare: by distance, by angle, or as classes")
         unit.setToolTip("For axis labels")
         period.setPlaceholderText("2π")
         period.setToolTip("Length of one turn, in the unit of the column")

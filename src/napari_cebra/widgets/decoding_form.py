@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QWidget
 
+from napari_cebra.pipeline.config import DecodingConfig
 from napari_cebra.widgets.form_rows import Choice, Whole, add, form
 
-
-@dataclass(frozen=True)
-class DecodingChoice:
-    """All folds or the held-out one, number of controls, and k (None: chosen)."""
-
-    all_folds: bool = False
-    n_controls: int = 3
-    k: int | None = None
+_KS = DecodingConfig().ks
 
 
 class DecodingForm(QWidget):
@@ -26,7 +20,8 @@ class DecodingForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        start = DecodingChoice()
+        start = DecodingConfig()
+        self._base = start
         rows = form(self)
         self._folds = QCheckBox("decode every row")
         add(
@@ -47,8 +42,7 @@ class DecodingForm(QWidget):
             rows,
             "Neighbours k",
             Choice(
-                [(None, "chosen on the validation rows")]
-                + [(k, str(k)) for k in (1, 3, 5, 9, 15, 25, 49, 99)]
+                [(_KS, "chosen on validation rows")] + [((k,), str(k)) for k in _KS]
             ),
             "Nearest latents (by angle) that vote for the frame or the value",
         )
@@ -57,18 +51,22 @@ class DecodingForm(QWidget):
         self._controls.valueChanged.connect(self._on_changed)
         self._k.currentIndexChanged.connect(self._on_changed)
 
-    def value(self) -> DecodingChoice:
-        """Return what is chosen."""
-        return DecodingChoice(
-            self._folds.isChecked(), self._controls.value(), self._k.value()
+    def value(self) -> DecodingConfig:
+        """Return the settings."""
+        return replace(
+            self._base,
+            folds="all" if self._folds.isChecked() else "last",
+            n_controls=self._controls.value(),
+            ks=self._k.value(),
         )
 
-    def setValue(self, value: DecodingChoice) -> None:
-        """Choose."""
+    def setValue(self, value: DecodingConfig) -> None:
+        """Show these settings; those the form does not show are kept."""
+        self._base = value
         blocked = self.blockSignals(True)
-        self._folds.setChecked(value.all_folds)
+        self._folds.setChecked(value.folds == "all")
         self._controls.setValue(value.n_controls)
-        self._k.setValue(value.k)
+        self._k.setValue(value.ks)
         self.blockSignals(blocked)
         self._on_changed()
 

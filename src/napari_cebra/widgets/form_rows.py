@@ -18,6 +18,8 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_LABEL_WIDTH = 122  # of the longest label, so that the forms line up
+
 
 def form(parent: QWidget) -> QFormLayout:
     """Return an empty form layout on a widget."""
@@ -33,6 +35,7 @@ def form(parent: QWidget) -> QFormLayout:
 def add(layout: QFormLayout, label: str, field: QWidget, tip: str) -> QWidget:
     """Add a row whose label and field both explain themselves; return the field."""
     text = QLabel(label)
+    text.setMinimumWidth(_LABEL_WIDTH)
     for part in (text, field):
         part.setToolTip(tip)
     layout.addRow(text, field)
@@ -61,30 +64,39 @@ class Choice(QComboBox):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        for value, name in items:
-            self.addItem(name, value)
+        self._values: list[object] = []
+        self._fill(items)
 
     def value(self) -> object:
         """Return the value chosen; None if there is none."""
-        return self.currentData()
+        at = self.currentIndex()
+        return self._values[at] if at >= 0 else None
 
     def setValue(self, value: object) -> None:
         """Choose a value; one that is not offered changes nothing."""
-        at = self.findData(value)
-        if at >= 0:
-            self.setCurrentIndex(at)
+        if value in self._values:
+            self.setCurrentIndex(self._values.index(value))
+
+    def values(self) -> tuple[object, ...]:
+        """Return what is offered."""
+        return tuple(self._values)
 
     def set_items(self, items: Iterable[tuple[object, str]]) -> None:
         """Offer other values; the one chosen is kept where it is still offered."""
         kept = self.value()
         blocked = self.blockSignals(True)
         self.clear()
-        for value, name in items:
-            self.addItem(name, value)
+        self._fill(items)
         self.setValue(kept)
         self.blockSignals(blocked)
         if self.value() != kept:
             self.currentIndexChanged.emit(self.currentIndex())
+
+    def _fill(self, items: Iterable[tuple[object, str]]) -> None:
+        pairs = list(items)
+        # Kept here and not as item data, which Qt compares in its own way.
+        self._values = [value for value, _ in pairs]
+        self.addItems([name for _, name in pairs])
 
     def wheelEvent(self, event) -> None:
         event.ignore()

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+)
 
 _HEADERS = (
     ("Score", "What is measured, on rows that nothing was fitted to"),
@@ -33,6 +38,11 @@ class ScoreRow:
     raw: str = "–"
     tip: str = ""
 
+    @property
+    def summary(self) -> str:
+        """The name and our score, for a title."""
+        return f"{self.name}: {self.ours}"
+
 
 class ScoresTable(QTableWidget):
     """A table of scores; nothing is shown without what it is compared with."""
@@ -50,6 +60,7 @@ class ScoresTable(QTableWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._rows: tuple[ScoreRow, ...] = ()
         self.hide()
 

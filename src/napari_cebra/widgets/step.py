@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_cebra.recording import NapariCebraError
+from napari_cebra.viewer.connections import Connections
 from napari_cebra.widgets.job_bar import JobBar
 from napari_cebra.widgets.message_line import MessageLine
 
@@ -47,6 +48,7 @@ class Step(QWidget):
     ) -> None:
         super().__init__()
         self.session = session
+        self.connections = Connections()
         self.fields = QVBoxLayout()
         self.fields.setSpacing(6)
         self.button = QPushButton(button)
@@ -65,6 +67,8 @@ class Step(QWidget):
         column.addWidget(self.message)
 
         self.button.clicked.connect(self._on_button)
+        connections = self.connections
+        self.destroyed.connect(lambda: connections.close())
 
     @property
     def is_busy(self) -> bool:

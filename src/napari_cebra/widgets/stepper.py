@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QFrame,
@@ -14,7 +16,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cebra.widgets.message_line import COLOURS
-from napari_cebra.widgets.step import Step, StepState
+
+if TYPE_CHECKING:
+    from napari_cebra.widgets.step import Step, StepState
 
 _DONE = "#3fa66b"
 
@@ -190,7 +194,19 @@ class Stepper(QScrollArea):
         for other in self.pages:
             other.set_open(other is page)
         # The layout has to settle before the page has its place.
-        QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(page.header))
+        QTimer.singleShot(0, self, lambda: self._bring_up(page))
+
+    def open_next(self, done: StepPage, following: StepPage) -> None:
+        """Open the step that follows, and fold the others but the one just done.
+
+        What was just done stays in sight: its message says how it went.
+        """
+        for page in self.pages:
+            page.set_open(page is done or page is following)
+        QTimer.singleShot(0, self, lambda: self._bring_up(done))
+
+    def _bring_up(self, page: StepPage) -> None:
+        self.verticalScrollBar().setValue(page.y())
 
     def current(self) -> StepPage | None:
         """Return the page the keyboard is in, else the last one open."""

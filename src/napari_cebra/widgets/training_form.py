@@ -9,14 +9,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_cebra.embedding import TrainConfig
+from napari_cebra.pipeline.config import TargetConfig
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.form_rows import Choice, Real, Whole, add, form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-STIMULUS = "stimulus frame"
-"""Name of the target that is the frame of the stimulus movie."""
 
 _LENGTHS = (1, 5, 10, 15, 20, 36, 40, 50)
 _MODES = (
@@ -24,14 +22,19 @@ _MODES = (
     ("time", "Time (no variable)"),
     ("hybrid", "Hybrid: both"),
 )
+_DEVICES = (
+    ("auto", "auto"),
+    ("cpu", "CPU"),
+    ("cuda", "CUDA GPU"),
+    ("mps", "Apple GPU"),
+)
 
 
 @dataclass(frozen=True)
 class TrainingChoice:
-    """Mode, target variable (None in time mode) and settings of a training."""
+    """What to learn from (no name: time alone), and the settings."""
 
-    mode: str = "behavior"
-    target: str | None = None
+    target: TargetConfig = field(default_factory=TargetConfig)
     config: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -82,9 +85,7 @@ class TrainingForm(QWidget):
             "Optimisation steps of the whole schedule",
         )
         temperature = QWidget()
-        self._temperature = Real(
-            0.001, 100, start.temperature, decimals=3, step=0.05
-        )
+        self._temperature = Real(0.001, 100, start.temperature, decimals=3, step=0.05)
         self._temperature_mode = Choice([("constant", "fixed"), ("auto", "learned")])
         pair = QHBoxLayout(temperature)
         pair.setContentsMargins(0, 0, 0, 0)
@@ -107,7 +108,7 @@ class TrainingForm(QWidget):
         self._device = add(
             rows,
             "Device",
-            Choice([("auto", "auto"), ("cpu", "CPU"), ("cuda", "CUDA GPU"), ("mps", "Apple GPU")]),
+            Choice(_DEVICES),
             "Where the encoder is trained; auto takes a GPU where there is one",
         )
         self._device_text = QLabel()
@@ -214,17 +215,17 @@ class TrainingForm(QWidget):
             weight_decay=self._decay.value(),
             threads=self._threads.value() or None,
         )
-        target = None if mode == "time" else self._target.value()
-        return TrainingChoice(mode, target, config)
+        name = None if mode == "time" else self._target.value()
+        return TrainingChoice(TargetConfig(name=name, mode=mode), config)
 
     def setValue(self, value: TrainingChoice) -> None:
         """Choose; settings the form does not show are kept as they are."""
         config = value.config
         self._base = config
         blocked = self.blockSignals(True)
-        self._mode.setValue(value.mode)
-        if value.target is not None:
-            self._target.setValue(value.target)
+        self._mode.setValue(value.target.mode)
+        if value.target.name is not None:
+            self._target.setValue(value.target.name)
         length = config.model_architecture.removeprefix("offset").removesuffix("-model")
         self._length.setValue(int(length) if length.isdigit() else None)
         self._dimension.setValue(config.output_dimension)
@@ -246,9 +247,10 @@ class TrainingForm(QWidget):
     def set_targets(self, names: Iterable[str]) -> None:
         """Offer these targets; without any, only time mode is left."""
         names = list(names)
+        had_any = self._target.count() > 0
         self._target.set_items((name, name) for name in names)
-        if not names:
-            self._mode.setValue("time")
+        if bool(names) != had_any:
+            self._mode.setValue("behavior" if names else "time")
         self._on_changed()
 
     def set_rate(self, rate: float | None) -> None:

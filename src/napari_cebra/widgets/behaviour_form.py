@@ -1,0 +1,105 @@
+"""The stimulus movie and the table that goes with the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_cebra.widgets.column_form import ColumnForm, Columns
+from napari_cebra.widgets.message_line import MessageLine
+from napari_cebra.widgets.path_field import PathField
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class BehaviourChoice:
+    """Files of stimulus and behaviour, and what the table's columns mean."""
+
+    movie: Path | None = None
+    table: Path | None = None
+    columns: Columns = field(default_factory=Columns)
+
+
+class BehaviourForm(QWidget):
+    """A movie file, a table file, and the meaning of its columns."""
+
+    valueChanged = Signal(object)
+    movieChosen = Signal(object)
+    tableChosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        table_title = QLabel("Table with one row per imaging frame")
+        self._table = PathField(
+            "CSV: variables, shown frame, trials …",
+            filter="Tables (*.csv *.tsv *.txt);;All files (*)",
+        )
+        self.table_message = MessageLine()
+        self.columns = ColumnForm()
+        self.columns.hide()
+        movie_title = QLabel("Stimulus movie")
+        self._movie = PathField(
+            "TIFF, MP4 or npy",
+            filter="Movies (*.tif *.tiff *.mp4 *.mov *.avi *.mkv *.npy);;All files (*)",
+        )
+        self.movie_message = MessageLine()
+        for part, tip in (
+            (
+                table_title,
+                "Behaviour and stimulus clock, row by row on the imaging clock",
+            ),
+            (
+                movie_title,
+                "What the animal saw; the table's shown-frame column counts its frames",
+            ),
+        ):
+            part.setToolTip(tip)
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 0, 0, 0)
+        column.setSpacing(5)
+        for part in (
+            table_title,
+            self._table,
+            self.table_message,
+            self.columns,
+            movie_title,
+            self._movie,
+            self.movie_message,
+        ):
+            column.addWidget(part)
+
+        self._table.valueChanged.connect(self._on_table)
+        self._movie.valueChanged.connect(self._on_movie)
+        self.columns.valueChanged.connect(self._on_changed)
+
+    def value(self) -> BehaviourChoice:
+        """Return what is chosen."""
+        return BehaviourChoice(
+            self._movie.value(), self._table.value(), self.columns.value()
+        )
+
+    def setValue(self, value: BehaviourChoice) -> None:
+        """Choose files; the columns follow once the table has been read."""
+        self._movie.setValue(value.movie)
+        self._table.setValue(value.table)
+
+    def _on_table(self, path: Path | None) -> None:
+        self.table_message.clear()
+        self.columns.hide()
+        self.columns.set_columns({})
+        self.tableChosen.emit(path)
+        self._on_changed()
+
+    def _on_movie(self, path: Path | None) -> None:
+        self.movie_message.clear()
+        self.movieChosen.emit(path)
+        self._on_changed()
+
+    def _on_changed(self, *_: object) -> None:
+        self.valueChanged.emit(self.value())

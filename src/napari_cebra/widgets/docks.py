@@ -1,0 +1,54 @@
+"""Opening, closing and finding the docks of this plugin."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QDockWidget
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
+PLUGIN = "napari-cebra"
+CEBRA, LATENTS, TRACES = "CEBRA", "Latents", "Traces"
+
+# napari docks every plugin's widget on the right, whatever its manifest says.
+_AREAS = {CEBRA: "right", LATENTS: "bottom", TRACES: "bottom"}
+_CLASSES = {CEBRA: "CebraDock", LATENTS: "LatentsDock", TRACES: "TracesDock"}
+
+
+def open_dock(viewer: Any, name: str) -> QWidget:
+    """Show one of our docks, made on first use, and return its inner widget."""
+    dock = dock_of(viewer, name)
+    if dock is None:
+        make = getattr(import_module("napari_cebra.widgets"), _CLASSES[name])
+        # Under the name that napari's own menu looks for, so both toggle one dock.
+        dock = viewer.window.add_dock_widget(
+            make(napari_viewer=viewer),
+            name=_full_name(name),
+            area=_AREAS[name],
+            add_vertical_stretch=False,
+        )
+    dock.show()
+    dock.raise_()
+    return viewer.window.dock_widgets[_full_name(name)]
+
+
+def dock_of(viewer: Any, name: str) -> QDockWidget | None:
+    """Return the dock of this name, hidden or not; None if never opened."""
+    parent = viewer.window.dock_widgets.get(_full_name(name))
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parent()
+    return parent
+
+
+def hide_dock(viewer: Any, name: str) -> None:
+    """Hide a dock; its content is kept."""
+    dock = dock_of(viewer, name)
+    if dock is not None:
+        dock.hide()
+
+
+def _full_name(name: str) -> str:
+    return f"{name} ({PLUGIN})"

@@ -1,0 +1,278 @@
+"""Step 1: choose a recording, see what was recognised, load it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+from napari_cebra.recording import NapariCebraError
+from napari_cebra.widgets import opening
+from napari_cebra.widgets.behaviour_form import BehaviourForm
+from napari_cebra.widgets.fold import Fold
+from napari_cebra.widgets.form_rows import Choice
+from napari_cebra.widgets.path_field import PathField
+from napari_cebra.widgets.recognise import recognising
+from napari_cebra.widgets.source_form import Recognised, SourceForm
+from napari_cebra.widgets.step import Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_cebra.io import Table
+    from napari_cebra.widgets.opening import Opened
+    from napari_cebra.widgets.session import Session
+
+
+class LoadStep(Step):
+    """A file, a folder, an open layer or a built-in recording."""
+
+    title = "Load"
+    projectChosen = Signal(object)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "Load")
+        self._awaited: object = None  # what the recognition under way is for
+        self._table: Table | None = None
+        self._loading_layer: Any = None
+
+        built_in = QWidget()
+        row = QHBoxLayout(built_in)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.v1_button = QPushButton("V1 movie")
+        self.v1_button.setToolTip(
+            "Built-in two-photon recording of V1 watching a movie ten times; it is "
+            "simulated, so the truth is known. Made on first use, about a minute"
+        )
+        self.ca1_button = QPushButton("CA1 track")
+        self.ca1_button.setToolTip(
+            "Built-in traces of CA1 place cells on a linear track, simulated"
+        )
+        row.addWidget(QLabel("Built-in recording"), 1)
+        row.addWidget(self.v1_button)
+        row.addWidget(self.ca1_button)
+
+        self.path = PathField("Choose or drop a file or folder", mode="open_or_folder")
+        self.layer = Choice([(None, "or use an open Image layer …")])
+        self.layer.setToolTip("Image layers of this viewer with frames over time")
+        self.source = SourceForm()
+        self.behaviour = BehaviourForm()
+        self.fold = Fold("Stimulus and behaviour", self.behaviour)
+        self.fold.setToolTip("Movie that was shown, and variables of each frame")
+        for part in (built_in, self.path, self.layer, self.source, self.fold):
+            self.fields.addWidget(part)
+        self.button.setToolTip("Load what was recognised (Ctrl+Return)")
+
+        self.v1_button.clicked.connect(lambda: self.load_built_in("v1"))
+        self.ca1_button.clicked.connect(lambda: self.load_built_in("ca1"))
+        self.path.valueChanged.connect(self._on_path)
+        self.layer.activated.connect(self._on_layer)
+        self.source.dataSetChanged.connect(self._look_at)
+        self.behaviour.tableChosen.connect(self._on_table)
+        self.behaviour.movieChosen.connect(self._on_movie)
+        connect = self.connections.add
+        connect(session.workspace.stack_changed, self.refresh)
+        connect(session.workspace.recording_changed, self.refresh)
+        connect(session.viewer.layers.events.inserted, self._offer_layers)
+        connect(session.viewer.layers.events.removed, self._offer_layers)
+        self._offer_layers()
+        self.refresh()
+
+    # What is to be loaded.
+
+    def main_action(self) -> None:
+        """Load what the fields say."""
+        choice = self.source.value()
+        if choice is None:
+            return
+        if choice.kind == "project":
+            self.projectChosen.emit(self.path.value())
+            return
+        layer = self._chosen_layer()
+        config = opening.source_config(
+            self.path.value(), choice, self.behaviour.value()
+        )
+        columns = self.behaviour.value().columns
+        self._loading_layer = layer
+        data = None if layer is None else layer.data
+        self.behaviour.table_message.clear()
+        self.behaviour.movie_message.clear()
+        self.start_job(
+            "loading",
+            "Loading",
+            lambda: opening.opening(config, columns, data, choice.select),
+            self._on_opened,
+            stopped_text="Loading was cancelled; what was open before is still open.",
+        )
+
+    def load_built_in(self, which: str) -> None:
+        """Load a built-in recording, made first if it is not there yet."""
+        self._loading_layer = None
+        self.start_job(
+            "loading",
+            "Built-in recording",
+            lambda: opening.built_in(which, self.session.config.seed),
+            self._on_opened,
+            stopped_text="The built-in recording was not made; press again to go on.",
+        )
+
+    def refresh(self, *_: object) -> None:
+        """Show what is open."""
+        workspace = self.session.workspace
+        for button in (self.v1_button, self.ca1_button, self.path, self.layer):
+            button.setEnabled(not self.is_busy)
+        if workspace.stack is not None:
+            t, y, x = workspace.stack.shape
+            rate = workspace.stack.rate
+            self.announce("done", f"{t} × {y} × {x}, {_rate(rate)}")
+        elif workspace.recording is not None:
+            recording = workspace.recording
+            n = recording.traces.n_rois
+            self.announce(
+                "done", f"{recording.n_frames} × {n} traces, {_rate(recording.rate)}"
+            )
+        else:
+            self.announce("todo")
+        found = self.source.recognised()
+        self.button.setEnabled(found is not None and not self.is_busy)
+        is_project = found is not None and found.kind == "project"
+        self.button.setText("Open project" if is_project else "Load")
+
+    # Looking at files, in the background.
+
+    def _on_path(self, path: Path | None) -> None:
+        if path is not None:
+            self.layer.setCurrentIndex(0)
+        self.source.set_recognised(None)
+        self.message.clear()
+        self._awaited = path
+        if path is not None:
+            self._look_at(None)
+        self.refresh()
+
+    def _look_at(self, data_set: str | None) -> None:
+        path = self.path.value()
+        if path is None:
+            return
+        self._background(
+            f"looking at {path} {data_set}",
+            lambda: recognising(path, data_set),
+            lambda found: self._on_recognised(path, found),
+            lambda text: self._on_not_recognised(path, text),
+        )
+
+    def _on_recognised(self, path: object, found: Recognised) -> None:
+        if path != self._awaited:
+            return  # another file was chosen in the meantime
+        self.source.set_recognised(found)
+        if found.kind in ("stack", "suite2p", "traces") and found.rate is None:
+            self.message.info(
+                "The file does not say its frame rate; enter it above, or leave it "
+                "unknown and work in frames."
+            )
+        self.refresh()
+
+    def _on_not_recognised(self, path: object, text: str) -> None:
+        if path == self._awaited:
+            self.message.error(text)
+            self.refresh()
+
+    def _on_layer(self, _: int) -> None:
+        layer = self._chosen_layer()
+        self.path.setValue(None)
+        self._awaited = layer
+        self.source.set_recognised(None)
+        self.message.clear()
+        if layer is not None:
+            self.source.set_recognised(opening.recognise_layer(layer))
+        self.refresh()
+
+    def _chosen_layer(self) -> Any:
+        name = self.layer.value()
+        layers = self.session.viewer.layers
+        return layers[name] if name is not None and name in layers else None
+
+    def _offer_layers(self, *_: object) -> None:
+        names = [
+            layer.name
+            for layer in self.session.viewer.layers
+            if opening.could_be_stack(layer)
+        ]
+        first = (
+            None,
+            "or use an open Image layer …" if names else "no Image layer is open",
+        )
+        self.layer.set_items([first, *((name, name) for name in names)])
+        self.layer.setEnabled(bool(names) and not self.is_busy)
+
+    def _on_table(self, path: Path | None) -> None:
+        self._table = None
+        if path is None:
+            return
+        self._background(
+            f"table {path}",
+            lambda: opening.reading_table(path),
+            lambda table: self._on_table_read(path, table),
+            self.behaviour.table_message.error,
+        )
+
+    def _on_table_read(self, path: Path, table: Table) -> None:
+        if path != self.behaviour.value().table:
+            return
+        self._table = table
+        self.behaviour.columns.set_columns(
+            {name: table.guess_kind(name) for name in table.names}
+        )
+        self.behaviour.columns.show()
+        self.behaviour.table_message.info(
+            f"{table.n_rows} rows, {len(table.names)} columns."
+        )
+
+    def _on_movie(self, path: Path | None) -> None:
+        if path is None:
+            return
+        self._background(
+            f"movie {path}",
+            lambda: opening.looking_at_movie(path),
+            self.behaviour.movie_message.info,
+            self.behaviour.movie_message.error,
+        )
+
+    def _background(self, kind: str, make: Any, on_result: Any, on_error: Any) -> None:
+        """Run something short without the step's progress bar."""
+        try:
+            job = self.session.jobs.job(kind, "Looking at files", make)
+        except NapariCebraError:
+            return  # the same file is being looked at already
+        job.returned.connect(on_result)
+        job.errored.connect(on_error)
+
+    # What was loaded.
+
+    def _on_opened(self, opened: Opened) -> None:
+        session = self.session
+        workspace = session.workspace
+        session.config = replace(session.config, source=opened.source)
+        session.accompaniment = opened.accompaniment
+        session.select = opened.select
+        session.movie_source = session.missing_stack = None
+        if opened.stack is not None:
+            previous = workspace.stack
+            session.main_view.expect(self._loading_layer, opened.limits)
+            workspace.set_stack(opened.stack)
+            if previous is not None:
+                previous.close()
+        elif workspace.stack is not None:
+            workspace.set_stack(None)
+        if opened.rois is not None:
+            workspace.set_rois(opened.rois, forget_history=True)
+        if opened.recording is not None:
+            workspace.set_recording(opened.recording)
+        session.autosave()
+        self.completed.emit()
+
+
+def _rate(rate: float | None) -> str:
+    return "rate unknown" if rate is None else f"{rate:g} Hz"

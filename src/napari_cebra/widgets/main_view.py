@@ -1,0 +1,94 @@
+"""What the main viewer shows: stack, ROIs, stimulus as shown and as decoded."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from napari_cebra.viewer.adapters import MovieAdapter, RoiAdapter, StimulusAdapter
+from napari_cebra.viewer.connections import Connections
+
+if TYPE_CHECKING:
+    from napari_cebra.workspace import Workspace
+
+
+class MainView:
+    """Keeps layers and adapters of the main viewer with the workspace.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Main viewer.
+    workspace : Workspace
+        What is open.
+    """
+
+    def __init__(self, viewer: Any, workspace: Workspace) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._workspace = workspace
+        self._stack_layer: Any = None
+        self._is_own = False
+        self._adopted: Any = None
+        self._limits: tuple[float, float] | None = None
+        self._slider: MovieAdapter | None = None
+        self._stimulus = StimulusAdapter(viewer, workspace)
+        self.rois = RoiAdapter(viewer, workspace)
+        self._connections = Connections()
+        self._connections.add(workspace.stack_changed, self._on_stack)
+        self._connections.add(workspace.recording_changed, self._tie_slider)
+        self._on_stack()
+
+    @property
+    def stack_layer(self) -> Any:
+        """The layer of the stack, or None."""
+        return self._stack_layer
+
+    def close(self) -> None:
+        """Follow the workspace no longer; the layers stay."""
+        self._connections.close()
+        for adapter in (self._slider, self._stimulus, self.rois):
+            if adapter is not None:
+                adapter.close()
+
+    def expect(self, layer: Any, limits: tuple[float, float] | None) -> None:
+        """Show the next stack through this layer (None: add one, with limits)."""
+        self._adopted, self._limits = layer, limits
+
+    def _on_stack(self) -> None:
+        viewer, stack = self._viewer(), self._workspace.stack
+        if viewer is None:
+            return
+        if self._slider is not None:
+            self._slider.close()
+            self._slider = None
+        if self._stack_layer is not None and self._is_own:
+            if self._stack_layer in viewer.layers:
+                viewer.layers.remove(self._stack_layer)
+        self._stack_layer, adopted = None, self._adopted
+        self._adopted = None
+        if stack is not None:
+            self._is_own = adopted is None
+            self._stack_layer = adopted or viewer.add_image(
+                stack.lazy, name=stack.name, contrast_limits=self._limits
+            )
+            if self._is_own:
+                viewer.layers.move(viewer.layers.index(self._stack_layer), 0)
+        self._stimulus.stand_beside(self._stack_layer)
+        if self._stack_layer is not None:
+            self.rois.stand_on(self._stack_layer)
+        self._tie_slider()
+        viewer.reset_view()
+
+    def _tie_slider(self) -> None:
+        """Let the slider follow the stack, or else the stimulus as shown."""
+        viewer = self._viewer()
+        layer = self._stack_layer
+        if layer is None:
+            layer = self._stimulus.shown
+        if viewer is None:
+            return
+        if self._slider is not None:
+            self._slider.close()
+            self._slider = None
+        if layer is not None:
+            self._slider = MovieAdapter(viewer, self._workspace.timeline, layer)

@@ -1,0 +1,250 @@
+"""From what was chosen in step 1 to what is opened in the workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
+from napari_cebra.pipeline.load import load_recording
+from napari_cebra.pipeline.roi_traces import read_label_image
+from napari_cebra.recording import Progress, Recording, RoiSet, Traces
+from napari_cebra.widgets.column_form import Columns
+from napari_cebra.widgets.recognise import axes_choices, suite2p_plane
+from napari_cebra.widgets.source_form import Recognised, SourceChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
+    from napari_cebra.io import Stack, Table
+    from napari_cebra.io.movies import Movie
+    from napari_cebra.widgets.behaviour_form import BehaviourChoice
+
+_WITHOUT_COMPANY = dict.fromkeys(
+    (
+        "variables",
+        "movie",
+        "shown_column",
+        "repeat_column",
+        "trial_column",
+        "valid_column",
+        "time_column",
+    )
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Accompaniment:
+    """Table and movie that go with the images, and what the columns mean."""
+
+    table: Table | None = None
+    movie: Movie | None = None
+    columns: Columns = field(default_factory=Columns)
+    source: SourceConfig = field(default_factory=SourceConfig)
+
+    def attach(self, recording: Recording) -> Recording:
+        """Return the recording with variables, stimulus, trials and rows to use."""
+        from napari_cebra.pipeline.behaviour import attach_movie, attach_table
+
+        if self.table is None:
+            return recording
+        before = recording.variables
+        recording = attach_table(recording, self.table, self.source)
+        chosen = tuple(
+            self.table.variable(v.column, v.kind, v.units, v.period)
+            for v in self.columns.variables
+        )
+        recording = replace(recording, variables=(*before, *chosen))
+        return attach_movie(recording, self.movie, self.source.movie_rate)
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What loading gives: a stack to extract from, or a recording, or both."""
+
+    source: SourceConfig
+    stack: Stack | None = None
+    rois: RoiSet | None = None
+    recording: Recording | None = None
+    accompaniment: Accompaniment = field(default_factory=Accompaniment)
+    limits: tuple[float, float] | None = None
+    select: dict[str, int] = field(default_factory=dict)
+
+
+def source_config(
+    path: Path | None, choice: SourceChoice, behaviour: BehaviourChoice
+) -> SourceConfig:
+    """Return the choices as a script would give them."""
+    columns = behaviour.columns
+    fields: dict[str, Any] = {
+        "rate": choice.rate,
+        "variables": _text(behaviour.table),
+        "movie": _text(behaviour.movie),
+        "shown_column": columns.shown,
+        "repeat_column": columns.repeat,
+        "trial_column": columns.trial,
+        "valid_column": columns.valid,
+        "time_column": columns.time,
+    }
+    if choice.kind == "stack":
+        fields |= {"dataset": choice.data_set, "axes": choice.axes or None}
+        fields["stack"] = _text(path)
+    elif choice.kind == "suite2p":
+        fields["rois"] = None if path is None else _text(suite2p_plane(path) or path)
+    elif choice.kind == "spikes":
+        fields |= {"spikes": _text(path), "bin_s": choice.bin_s}
+    else:
+        fields |= {"traces": _text(path), "traces_key": choice.data_set}
+        fields["traces_kind"] = choice.trace_kind
+        if choice.axes:
+            fields["time_axis"] = choice.axes.index("T")
+    return SourceConfig(**fields)
+
+
+def opening(
+    config: SourceConfig,
+    columns: Columns,
+    data: Any = None,
+    select: Iterable[tuple[str, int]] = (),
+) -> Generator[Progress, None, Opened]:
+    """Open what `config` names; nothing that is open now is touched.
+
+    Parameters
+    ----------
+    config : SourceConfig
+        From `source_config`.
+    columns : Columns
+        What the table's columns mean.
+    data : array-like, optional
+        Of an open layer, instead of a file.
+    select : iterable of (letter, position)
+        Channel or plane to load.
+    """
+    from napari_cebra import io
+
+    yield Progress(0, 0, "", "Opening")
+    positions = dict(select)
+    stack = recording = rois = None
+    if data is not None:
+        axes = config.axes or "TYX"
+        stack = io.stack_from_array(data, axes, "layer", config.rate, positions)
+    elif config.stack is not None:
+        stack = io.open_stack(
+            config.stack, config.axes, config.dataset, config.rate, positions
+        )
+    else:
+        bare = replace(config, **_WITHOUT_COMPANY)
+        recording = yield from load_recording(PipelineConfig(source=bare))
+    try:
+        accompaniment = yield from _accompaniment(config, columns)
+        if stack is not None:
+            _check_columns(accompaniment, stack)
+        if recording is not None:
+            rois = recording.rois
+            recording = accompaniment.attach(recording)
+    except BaseException:
+        if stack is not None:
+            stack.close()
+        raise
+    limits = None if stack is None else contrast_limits(stack)
+    return Opened(config, stack, rois, recording, accompaniment, limits, positions)
+
+
+def built_in(which: str, seed: int) -> Generator[Progress, None, Opened]:
+    """Open a built-in recording, made first if it is not in the cache."""
+    from napari_cebra import simulate
+    from napari_cebra.pipeline.demo import demo_config
+
+    if which == "ca1":
+        yield Progress(0, 0, "", "Simulating place cells")
+        activity = simulate.simulate_ca1()
+        return Opened(SourceConfig(), recording=activity.recording)
+    files = yield from simulate.make_v1_files(simulate.V1Movie(seed=seed))
+    config = demo_config(files, seed).source
+    columns = Columns(shown=config.shown_column, repeat=config.repeat_column)
+    opened = yield from opening(config, columns)
+    yield Progress(0, 0, "", "Reading the ROIs")
+    return replace(opened, rois=read_label_image(files.rois))
+
+
+# Looking at files before loading.
+
+
+def could_be_stack(layer: Any) -> bool:
+    """Return True for an image layer with frames over time."""
+    is_image = type(layer).__name__ == "Image"
+    return is_image and not layer.rgb and layer.ndim >= 3 and not layer.multiscale
+
+
+def recognise_layer(layer: Any) -> Recognised:
+    """Return what is known of an open layer."""
+    shape, axes = layer.data.shape, "TCZYX"[-layer.ndim :]
+    axes = "TYX" if layer.ndim == 3 else axes
+    if layer.ndim == 4:
+        axes = "TCYX"
+    spelt = " × ".join(str(n) for n in shape)
+    return Recognised(
+        "stack",
+        f"{spelt} ({' × '.join(axes)}) · {layer.data.dtype} · layer “{layer.name}”",
+        axes=axes,
+        axes_choices=axes_choices(axes),
+        to_choose=tuple((a, n) for a, n in zip(axes, shape, strict=True) if a in "CZ"),
+    )
+
+
+def reading_table(path: Path) -> Generator[Progress, None, Table]:
+    """Read a table in the background."""
+    from napari_cebra.io import read_table
+
+    yield Progress(0, 0, "", f"Reading {path.name}")
+    return read_table(path)
+
+
+def looking_at_movie(path: Path) -> Generator[Progress, None, str]:
+    """Return in words what a stimulus movie holds."""
+    from napari_cebra.io import open_movie
+
+    yield Progress(0, 0, "", f"Looking at {path.name}")
+    movie = open_movie(path)
+    try:
+        m, height, width = movie.array.shape[:3]
+        rate = "rate unknown" if movie.rate is None else f"{movie.rate:g} Hz"
+        return f"{m} frames of {height} × {width} pixels, {rate}."
+    finally:
+        movie.close()
+
+
+def _accompaniment(
+    config: SourceConfig, columns: Columns
+) -> Generator[Progress, None, Accompaniment]:
+    from napari_cebra import io
+
+    table = movie = None
+    if config.variables is not None:
+        yield Progress(0, 0, "", "Reading the table")
+        table = io.read_table(config.variables)
+    if config.movie is not None:
+        yield Progress(0, 0, "", "Opening the movie")
+        movie = io.open_movie(config.movie, config.movie_rate)
+    return Accompaniment(table, movie, columns, config)
+
+
+def _check_columns(accompaniment: Accompaniment, stack: Stack) -> None:
+    """Refuse now what would be refused after the extraction."""
+    blank = Traces(np.zeros((stack.shape[0], 1), np.float32), rate=stack.rate)
+    accompaniment.attach(Recording(blank, name=stack.name))
+
+
+def contrast_limits(stack: Stack) -> tuple[float, float]:
+    """Return limits from three frames; napari would sample the whole stack."""
+    last = stack.shape[0] - 1
+    frames = [stack.read(at, at + 1) for at in sorted({0, last // 2, last})]
+    low, high = np.nanpercentile(np.concatenate(frames), (0.5, 99.8))
+    return (float(low), float(high) if high > low else float(low) + 1)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

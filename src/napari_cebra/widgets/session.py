@@ -1,0 +1,82 @@
+"""What the docks of one viewer share."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_cebra.pipeline.config import PipelineConfig
+from napari_cebra.viewer import _compat
+from napari_cebra.viewer.registry import jobs_of, workspace_of
+from napari_cebra.widgets import preferences
+from napari_cebra.widgets.main_view import MainView
+from napari_cebra.widgets.opening import Accompaniment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_cebra.io import SourceFile
+    from napari_cebra.pipeline.project import StackReference
+    from napari_cebra.viewer.jobs import Jobs
+    from napari_cebra.workspace import Workspace
+
+_of_viewer: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
+
+
+class Session(QObject):
+    """Workspace, jobs and settings of one viewer, made when its first dock opens.
+
+    Attributes
+    ----------
+    config : PipelineConfig
+        What was chosen in the steps; what a script would need to repeat it.
+    accompaniment : Accompaniment
+        Table and movie that wait for the traces of the open stack.
+    select : dict
+        Channel or plane that was loaded.
+    movie_source : SourceFile or None
+        File of the movie of a reopened project.
+    missing_stack : StackReference or None
+        Stack of a reopened project that was not found.
+    main_view : MainView
+        Layers of the main viewer.
+    """
+
+    autosaveWanted = Signal()
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = weakref.ref(viewer)
+        self.workspace: Workspace = workspace_of(viewer)
+        self.jobs: Jobs = jobs_of(viewer)
+        self.config = PipelineConfig()
+        self.accompaniment = Accompaniment()
+        self.select: dict[str, int] = {}
+        self.movie_source: SourceFile | None = None
+        self.missing_stack: StackReference | None = None
+        self.main_view = MainView(viewer, self.workspace)
+
+    @classmethod
+    def of(cls, viewer: Any) -> Session:
+        """Return the session of this viewer (or of the proxy napari hands out)."""
+        viewer = _compat.unwrap(viewer)
+        if viewer not in _of_viewer:
+            _of_viewer[viewer] = cls(viewer)
+        return _of_viewer[viewer]
+
+    @property
+    def viewer(self) -> Any:
+        """The napari viewer."""
+        return self._viewer()
+
+    def later(self, action: Callable[[], object]) -> None:
+        """Do something when the event under way is over."""
+        QTimer.singleShot(0, self, action)
+
+    def autosave(self) -> None:
+        """Ask for the project to be saved, if it has a folder and that is wanted."""
+        wanted = preferences.plugin_setting("projects", "autosave", True)
+        if wanted and self.workspace.project_folder is not None:
+            self.autosaveWanted.emit()

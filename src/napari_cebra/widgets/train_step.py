@@ -1,0 +1,217 @@
+"""Step 3: train the encoder and watch the latents form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari_cebra.embedding import TrainConfig, recommended
+from napari_cebra.pipeline.config import STIMULUS
+from napari_cebra.recording import Progress
+from napari_cebra.viewer.training_plot import TrainingPlot
+from napari_cebra.widgets import docks, preferences
+from napari_cebra.widgets.job_bar import JobBar
+from napari_cebra.widgets.step import Step
+from napari_cebra.widgets.training_form import TrainingChoice, TrainingForm
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_cebra.pipeline import Embedding, PipelineConfig
+    from napari_cebra.pipeline.fit import Fit, FitReport
+    from napari_cebra.recording import Recording
+    from napari_cebra.widgets.session import Session
+
+# Least seconds between two snapshots of the latents, which cost a transform.
+_SNAPSHOT_SECONDS = 0.5
+
+
+class TrainStep(Step):
+    """Mode, target, settings; Train, Pause, Stop; loss, bits and live latents."""
+
+    title = "Train"
+
+    def __init__(self, session: Session) -> None:
+        bar = JobBar(
+            pausable=True,
+            stop_text="Stop",
+            stop_tip="Stop training and keep what was learnt so far",
+        )
+        super().__init__(session, "Train", bar)
+        self._fit: Fit | None = None
+        self._recommended: TrainConfig | None = None
+        self.form = TrainingForm()
+        self.fields.addWidget(self.form)
+        self.plot = TrainingPlot(session.viewer)
+        self.plot.setMinimumHeight(260)
+        self.plot.hide()
+        self.layout().addWidget(self.plot)
+        self.button.setToolTip("Train the encoder (Ctrl+Return)")
+        self._offer_device()
+
+        self.form.valueChanged.connect(self._on_form)
+        connect = self.connections.add
+        connect(session.workspace.recording_changed, self._on_recording)
+        connect(session.workspace.embedding_changed, self.refresh)
+        self._on_recording()
+
+    def value(self) -> TrainingChoice:
+        """Return what is chosen."""
+        return self.form.value()
+
+    def setValue(self, value: TrainingChoice) -> None:
+        """Choose."""
+        self.form.setValue(value)
+
+    def main_action(self) -> None:
+        """Train with the settings of the form."""
+        recording = self.session.workspace.recording
+        if recording is None:
+            return
+        choice = self.form.value()
+        config = replace(
+            self.session.config,
+            target=choice.target,
+            training=choice.config,
+            seed=choice.config.seed,
+        )
+        self.session.config = config
+        docks.open_dock(self.session.viewer, docks.LATENTS)
+        self.plot.show()
+        job = self.start_job(
+            "training",
+            "Training",
+            lambda: self._train(recording, config),
+            self._on_trained,
+        )
+        if job is not None:
+            job.progressed.connect(self._on_report)
+            job.stopped.connect(self._keep_what_was_learnt)
+
+    def refresh(self) -> None:
+        """Show what there is to train on, or what was trained."""
+        workspace = self.session.workspace
+        recording, embedding = workspace.recording, workspace.embedding
+        if recording is None:
+            self.announce(
+                "locked",
+                reason="There are no traces yet: load a recording with traces in "
+                "step 1, or extract them from a stack in step 2.",
+            )
+        elif embedding is None:
+            self.announce("todo")
+        else:
+            self.announce("done", _summary(embedding))
+        self.button.setText("Train" if embedding is None else "Train again")
+
+    def _train(
+        self, recording: Recording, config: PipelineConfig
+    ) -> Generator[FitReport | Progress, None, Embedding]:
+        """Run in the worker: importing torch alone takes a second."""
+        yield Progress(0, 0, "", "Preparing")
+        from napari_cebra.pipeline.fit import Fit
+
+        self._fit = Fit(recording, config)
+        return (yield from self._fit.run(latents_every=_SNAPSHOT_SECONDS))
+
+    def _on_report(self, report: Any) -> None:
+        if not hasattr(report, "report"):
+            return
+        self.session.workspace.training_report.emit(report)
+        if report.latents is not None:
+            self.session.workspace.show_live(report.latents)
+
+    def _on_trained(self, embedding: Embedding) -> None:
+        self._fit = None
+        self.session.workspace.set_embedding(embedding)
+        self.session.autosave()
+        if embedding.complete:
+            self.message.info(_verdict(embedding))
+            self.completed.emit()
+        else:
+            self.message.warning(
+                f"Training was stopped after {embedding.steps} steps; what was learnt "
+                "until then is kept."
+            )
+
+    def _keep_what_was_learnt(self) -> None:
+        fit, self._fit = self._fit, None
+        if fit is None:
+            self.message.info("Training was stopped before its first step.")
+            return
+
+        def keep() -> Generator[Progress, None, Embedding]:
+            yield Progress(0, 0, "", "Embedding all frames with what was learnt")
+            return fit.embedding()
+
+        # The training's job ends in this very event; the next one may begin then.
+        self.session.later(
+            lambda: self.start_job("training", "Embedding", keep, self._on_trained)
+        )
+
+    def _on_recording(self) -> None:
+        recording = self.session.workspace.recording
+        self.plot.hide()
+        if recording is not None:
+            names = [] if recording.stimulus is None else [STIMULUS]
+            names += [variable.name for variable in recording.variables]
+            self.form.set_targets(names)
+            self.form.set_rate(recording.rate)
+            self._recommend()
+        self.refresh()
+
+    def _on_form(self, value: TrainingChoice) -> None:
+        # Another target asks for other settings, unless a person chose them.
+        if value.config == self._recommended:
+            self._recommend()
+
+    def _recommend(self) -> None:
+        """Fill in what is recommended for this recording and target."""
+        recording = self.session.workspace.recording
+        if recording is None:
+            return
+        target = self.form.value().target
+        kind = None
+        if target.name is not None:
+            is_movie = target.name == STIMULUS
+            kind = "movie" if is_movie else recording.variable(target.name).kind
+        rows = int(recording.valid.sum())
+        settings = recommended(recording.rate, recording.traces.n_rois, rows, kind)
+        config = TrainConfig(**settings)
+        config = replace(
+            config,
+            device=preferences.plugin_setting("training", "device", "auto"),
+            threads=preferences.plugin_setting("training", "threads", 0) or None,
+            seed=self.session.config.seed,
+        )
+        if config != self._recommended or config != self.form.value().config:
+            self._recommended = config
+            self.form.setValue(TrainingChoice(target, config))
+
+    def _offer_device(self) -> None:
+        """Import torch in the background, and say what "auto" will be."""
+
+        def look() -> Generator[Progress, None, str]:
+            yield Progress(0, 0, "", "Looking for a GPU")
+            from napari_cebra.embedding import describe_device
+
+            return describe_device("auto")
+
+        job = self.session.jobs.job("device", "Looking for a GPU", look)
+        job.returned.connect(self.form.set_device_text)
+
+
+def _summary(embedding: Embedding) -> str:
+    bits = embedding.bits_heldout
+    held = "" if bits is None else f", {bits:.2f} bits held out"
+    return f"{embedding.latents.shape[1]} latents{held}"
+
+
+def _verdict(embedding: Embedding) -> str:
+    train, held = embedding.bits_train, embedding.bits_heldout
+    parts = [f"Trained {embedding.steps} steps in {embedding.seconds:.0f} s"]
+    if train is not None:
+        parts.append(f"goodness of fit {train:.2f} bits on the training rows")
+    if held is not None:
+        parts.append(f"{held:.2f} bits on held-out rows")
+    return ", ".join(parts) + "."
