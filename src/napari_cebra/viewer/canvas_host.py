@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import QSize, QTimer, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cebra.viewer import _compat
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from qtpy.QtGui import QResizeEvent
 
 
 class CanvasHost(QWidget):
@@ -30,6 +31,7 @@ class CanvasHost(QWidget):
     """
 
     rebuilt = Signal()
+    resized = Signal(QSize, QSize)  # before, now
 
     def __init__(self, model: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -64,6 +66,12 @@ class CanvasHost(QWidget):
         self._layout.removeWidget(viewer)
         viewer.close()
         viewer.deleteLater()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Tell how large the canvas was and is."""
+        super().resizeEvent(event)
+        if event is not None:
+            self.resized.emit(event.oldSize(), event.size())
 
     def _build(self) -> None:
         self._contexts = 0

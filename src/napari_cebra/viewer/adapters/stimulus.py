@@ -168,10 +168,11 @@ class StimulusAdapter:
         text = f"shown: frame {shown}" if shown >= 0 else "shown: nothing"
         if self.decoded is not None and decoding is not None:
             found = int(decoding.predicted[frame])
+            part = str(decoding.part[frame])
             text += (
-                f"\ndecoded: frame {found}, looked up in the movie, not painted"
+                f"\ndecoded: frame {found} (looked up, not painted)"
                 if found >= 0
-                else f"\ndecoded: none here ({_why(str(decoding.part[frame]))})"
+                else f"\ndecoded: nothing on {_PARTS.get(part, part)} rows"
             )
         self._set_text(text)
 
@@ -185,13 +186,8 @@ class StimulusAdapter:
         overlay.position = "bottom_right"
 
 
+_PARTS = {"train": "training", "gap": "border", "no target": "blank"}
 _LINKED = ("contrast_limits", "colormap", "gamma", "interpolation2d")
-
-
-def _why(part: str) -> str:
-    if part in ("train", "validation"):
-        return f"{part} row: it would be a recollection"
-    return f"{part} row"
 
 
 def _limits(dtype: np.dtype) -> tuple[float, float]:

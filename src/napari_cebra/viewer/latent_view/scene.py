@@ -171,8 +171,10 @@ class LatentScene:
         self.trail.data = _tracks(recording, self._frames, self._places)
 
     def reset_view(self) -> None:
-        """Look at the whole cloud from the front."""
+        """Look at the whole cloud, at an angle unless it has no depth."""
         self.model.fit_to_view()
+        angles = (0, 0, 0) if self._dimensions < 3 else (-25, 30, 0)
+        _compat.camera(self.model).angles = angles
 
     # How it is drawn.
 
@@ -325,7 +327,12 @@ class LatentScene:
             visible=self.look.trail_frames > 0,
         )
         self.picked = self.model.add_points(
-            points[:0], name="picked", size=1.5 * size, face_color=_PICKED, **common
+            points[:0],
+            name="picked",
+            size=1.5 * size,
+            face_color=_PICKED,
+            blending="translucent_no_depth",
+            **common,
         )
         self.now = self.model.add_points(
             points[:1],
@@ -342,10 +349,7 @@ class LatentScene:
             layer.editable = False
         self.model.layers.selection.clear()  # an active layer is picked on hover
         if first:
-            # Seen at an angle, unless there is no depth.
-            angles = (0, 0, 0) if self._dimensions < 3 else (-25, 30, 0)
-            self.model.fit_to_view()
-            _compat.camera(self.model).angles = angles
+            self.reset_view()
 
     def _clear(self) -> None:
         if self.cloud is None:

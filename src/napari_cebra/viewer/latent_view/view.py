@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QPoint, QRect, Qt, QTimer
+from qtpy.QtCore import QPoint, QRect, QSize, Qt, QTimer
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QLabel,
@@ -75,6 +75,7 @@ class LatentView(QWidget):
         self._status = QLabel()
         self._live_timer = QTimer(self)
         self._part_timer = QTimer(self)
+        self._fit_timer = QTimer(self)
         self._connections = Connections()
 
         self._lay_out()
@@ -95,6 +96,8 @@ class LatentView(QWidget):
         self._status.setWordWrap(True)
         self._live_timer.setSingleShot(True)
         self._part_timer.setSingleShot(True)
+        self._fit_timer.setSingleShot(True)
+        self._fit_timer.setInterval(0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(4)
@@ -119,8 +122,10 @@ class LatentView(QWidget):
         space = QShortcut(QKeySequence(Qt.Key.Key_Space), self)
         space.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         space.activated.connect(self.player.toggle)
+        self.host.resized.connect(self._on_resized)
         self._live_timer.timeout.connect(self._show_live)
         self._part_timer.timeout.connect(self._do_part)
+        self._fit_timer.timeout.connect(self.scene.reset_view)
         add = self._connections.add
         add(self.scene.changed, self._refresh)
         add(self.workspace.live_latents, self._on_live)
@@ -163,6 +168,8 @@ class LatentView(QWidget):
     def _refresh(self) -> None:
         empty = self.scene.is_empty
         self._empty.setText(self._advice())
+        if not empty and self._pages.currentIndex() == 0:
+            self._fit_timer.start()  # once the canvas has its size
         self._pages.setCurrentIndex(0 if empty else 1)
         self.controls.refresh()
         self._more.setEnabled(not empty)
@@ -179,6 +186,12 @@ class LatentView(QWidget):
             "No latents yet.\n\nPress Train in the CEBRA dock: the cloud appears "
             "here and takes shape while the encoder learns."
         )
+
+    def _on_resized(self, before: QSize, now: QSize) -> None:
+        """Keep the cloud as large in the canvas as it was."""
+        was, size = min(before.width(), before.height()), min(now.width(), now.height())
+        if was > 0 and size > 0 and not self._fit_timer.isActive():
+            _compat.camera(self.scene.model).zoom *= size / was
 
     def _show_status(self) -> None:
         text = self.scene.status()
