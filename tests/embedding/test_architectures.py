@@ -81,9 +81,7 @@ def test_sliding_over_a_recording_equals_window_by_window(name):
     x = torch.randn(1, 40, N)
     windows = x[0].unfold(0, length, 1).transpose(1, 2)
     with torch.no_grad():
-        torch.testing.assert_close(
-            net(x)[0], net(windows)[:, 0], rtol=1e-5, atol=1e-6
-        )
+        torch.testing.assert_close(net(x)[0], net(windows)[:, 0], rtol=1e-5, atol=1e-6)
 
 
 def test_a_whole_window_kernel_reads_time_in_order():

@@ -65,7 +65,9 @@ def test_last_iteration():
     assert TrainConfig(max_iterations=100, stop_iteration=400).last_iteration == 100
 
 
-@pytest.mark.parametrize("target", ["movie", "continuous", "circular", "discrete", None])
+@pytest.mark.parametrize(
+    "target", ["movie", "continuous", "circular", "discrete", None]
+)
 @pytest.mark.parametrize("n_rows", [200, 9000, None])
 @pytest.mark.parametrize("rate", [5.0, 30.0, None])
 def test_recommended_settings_are_valid(target, n_rows, rate):

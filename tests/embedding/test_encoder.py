@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from napari_cebra.embedding import Encoder, Training, TrainConfig
+from napari_cebra.embedding import Encoder, TrainConfig, Training
 from napari_cebra.embedding import encoder as encoder_module
 from napari_cebra.embedding.encoder import Standardization, build_network, padded_rows
 from napari_cebra.recording import InvalidInput, window_rows

@@ -206,7 +206,9 @@ def test_differences_never_span_a_border():
 def test_differences_of_an_angle_add_as_an_angle():
     angle = (np.arange(400) * 7.0) % 360
     rows = Rows(np.ones(400, bool), np.zeros(400, int))
-    pairs = pairs_for("behavior", [Variable("angle", angle, "circular", period=360)], time_offset=1)
+    pairs = pairs_for(
+        "behavior", [Variable("angle", angle, "circular", period=360)], time_offset=1
+    )
     reference, positive, _ = draw(pairs, rows, 5000)
     turned = (angle[positive] - angle[reference]) % 360
     np.testing.assert_allclose(turned, 7, atol=0.51)
@@ -284,7 +286,9 @@ def test_a_movie_shown_once_cannot_be_paired():
 def test_hybrid_pairs_have_a_partner_in_behaviour_and_one_in_time():
     shown, repeat = movie()
     rows = rows_of(repeat)
-    reference, behaviour, time, _ = draw(HybridPairs(MoviePairs(shown, repeat), 3), rows)
+    reference, behaviour, time, _ = draw(
+        HybridPairs(MoviePairs(shown, repeat), 3), rows
+    )
     assert np.all(time == reference + 3) and np.all(repeat[time] == repeat[reference])
     assert np.all(np.abs(shown[reference] - shown[behaviour]) <= 1)
 

@@ -9,6 +9,7 @@ A description is a row of layers, first to last, separated by spaces::
 - ``+3``  the same width, GELU inside a skip: ``x + gelu(conv(x))``, where x
   loses the frames at both ends that the convolution needs.
 - ``~1``  GELU round the skip: ``gelu(x + conv(x))``.
+- ``u2-`` has no GELU: the layer is linear.
 - The last layer has no GELU. A last word says what happens to its output:
   ``sphere`` (the default: divided by its length), ``linear`` or ``tanh``.
 
@@ -46,7 +47,7 @@ DESCRIPTIONS = {
 }
 """Published names that do not follow the rule of `offset_description`."""
 
-_LAYER = re.compile(r"(?:(\d*)([uhd])|([+~]))(\d+)")
+_LAYER = re.compile(r"(?:(\d*)([uhd])|([+~]))(\d+)(-?)")
 _HEADS = ("sphere", "linear", "tanh")
 
 
@@ -58,6 +59,7 @@ class Layer:
     factor: int
     kernel: int
     skip: str
+    gelu: bool
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,11 @@ def parse(name: str, first_kernel: int | None = None) -> Architecture:
         match = _LAYER.fullmatch(word)
         if match is None or int(match[4]) < 1:
             break
-        factor, size, skip, kernel = match.groups()
-        layers.append(Layer(size or "", int(factor or 1), int(kernel), skip or ""))
+        factor, size, skip, kernel, linear = match.groups()
+        gelu = not linear and len(layers) < len(words) - 1
+        layers.append(
+            Layer(size or "", int(factor or 1), int(kernel), skip or "", gelu)
+        )
     complete = len(layers) == len(words) and len(layers) > 0
     if not complete or layers[-1].size != "d" or layers[0].skip:
         raise InvalidInput(
@@ -189,18 +194,15 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the latents of (B, L, N) windows."""
-        last = len(self.convs) - 1
         x = x.transpose(1, 2)
-        for i, (layer, conv) in enumerate(
-            zip(self.architecture.layers, self.convs, strict=True)
-        ):
+        for layer, conv in zip(self.architecture.layers, self.convs, strict=True):
             y = conv(x)
             if layer.skip:
                 crop = (layer.kernel - 1) // 2
                 kept = x[:, :, crop : crop + y.shape[2]]
                 x = kept + F.gelu(y) if layer.skip == "+" else F.gelu(kept + y)
             else:
-                x = y if i == last else F.gelu(y)
+                x = F.gelu(y) if layer.gelu else y
         x = x.transpose(1, 2)
         if self.architecture.head == "sphere":
             return F.normalize(x, dim=-1)

@@ -119,7 +119,8 @@ class Training:
         self.config = config
         self.device = resolve_device(config.device)
         self.threads = config.threads or torch.get_num_threads()
-        self.losses = np.full(config.max_iterations, np.nan, np.float32)
+        self._losses = torch.full((config.last_iteration,), math.nan)
+        self._losses = self._losses.to(self.device)
         self.evaluations: list[Evaluation] = []
         self.step = 0
         self.seconds = 0.0
@@ -217,24 +218,22 @@ class Training:
             If a loss is not finite, or the device fails. `model` then still
             returns the last good weights.
         """
-        losses = torch.full((len(self.losses),), math.nan, device=self.device)
         next_latents = 0.0
         reported = self.step
         done = False
         while not done:
             with _threads(self.threads), _torch_errors(self.step):
                 begun = time.perf_counter()
-                while not done and time.perf_counter() - begun < report_every:
-                    losses[self.step] = self._train_step()
+                while not done:
+                    self._losses[self.step] = self._train_step()
                     self.step += 1
-                    due = self._evaluation_due()
-                    if due:
-                        self._check_finite(losses)
+                    done = self.step >= self.config.last_iteration
+                    if self._evaluation_due():
+                        self._check_finite()
                         self._evaluate()
-                    done = self.step >= self.config.last_iteration or (
-                        due and self._out_of_patience()
-                    )
-                self._copy_losses(losses, reported)
+                        done = done or self._out_of_patience()
+                    if time.perf_counter() - begun >= report_every:
+                        break
                 self.seconds += time.perf_counter() - begun
                 latents = None
                 if latents_every is not None and (
@@ -272,9 +271,14 @@ class Training:
         return encoder.transform(self._values, self._segment)
 
     @property
+    def losses(self) -> np.ndarray:
+        """(steps,) InfoNCE of each training batch so far, in nats."""
+        return self._losses[: self.step].cpu().numpy()
+
+    @property
     def temperature(self) -> float:
         """Temperature of the loss now."""
-        return 1 / float(self._criterion.inverse_temperature)
+        return 1 / float(self._criterion.inverse_temperature.detach())
 
     def _train_step(self) -> Tensor:
         rate = learning_rate(self.step, self.config)
@@ -354,8 +358,8 @@ class Training:
         since = sum(e.step > self.best_step for e in self.evaluations)
         return since >= self.config.patience
 
-    def _check_finite(self, losses: Tensor) -> None:
-        bad = torch.nonzero(~torch.isfinite(losses[: self.step]))
+    def _check_finite(self) -> None:
+        bad = torch.nonzero(~torch.isfinite(self._losses[: self.step]))
         if len(bad) == 0 and _finite(self._network):
             return
         step = int(bad[0]) + 1 if len(bad) else self.step
@@ -376,17 +380,13 @@ class Training:
     def _current(self) -> Any:
         return self._network if self._averaged is None else self._averaged
 
-    def _copy_losses(self, losses: Tensor, reported: int) -> None:
-        done = slice(reported, self.step)
-        self.losses[done] = losses[done].cpu().numpy()
-
     def _report(self, reported: int, latents: np.ndarray | None) -> TrainReport:
         rate = self.step / max(self.seconds, 1e-9)
         last = self.evaluations[-1] if self.evaluations else None
         return TrainReport(
             step=self.step,
             max_steps=self.config.last_iteration,
-            loss=float(self.losses[reported : self.step].mean()),
+            loss=float(self._losses[reported : self.step].mean()),
             bits_train=last.bits_train if last else None,
             bits_heldout=last.bits_heldout if last else None,
             temperature=self.temperature,
