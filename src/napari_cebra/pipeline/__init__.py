@@ -1,5 +1,6 @@
 """The steps in order under one typed config: what window, command and script call."""
 
+from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import (
     STIMULUS,
     DecodingConfig,
@@ -8,6 +9,7 @@ from napari_cebra.pipeline.config import (
     TargetConfig,
 )
 from napari_cebra.pipeline.decode import DecodeReport, decode
+from napari_cebra.pipeline.decoded_table import decoded_columns
 from napari_cebra.pipeline.decoding_result import Decoding
 from napari_cebra.pipeline.embedding_result import (
     Display,
@@ -16,7 +18,23 @@ from napari_cebra.pipeline.embedding_result import (
     display_coordinates,
 )
 from napari_cebra.pipeline.fit import Fit, FitReport, fit
-from napari_cebra.pipeline.run import exhaust
+from napari_cebra.pipeline.load import load_recording
+from napari_cebra.pipeline.project import (
+    Project,
+    StackReference,
+    open_project,
+    relink,
+    save_project,
+)
+from napari_cebra.pipeline.results import write_results
+from napari_cebra.pipeline.roi_traces import (
+    RoiTraces,
+    read_rois,
+    roi_traces,
+    suite2p_traces,
+)
+from napari_cebra.pipeline.run import Results, exhaust, run
+from napari_cebra.pipeline.summary import correlation_with_truth, summarise
 from napari_cebra.pipeline.target import Target
 
 __all__ = [
@@ -29,12 +47,30 @@ __all__ = [
     "Fit",
     "FitReport",
     "PipelineConfig",
+    "Project",
+    "Results",
+    "RoiTraces",
     "SourceConfig",
+    "StackReference",
     "Target",
     "TargetConfig",
     "TrainingLog",
+    "attach_movie",
+    "attach_table",
+    "correlation_with_truth",
     "decode",
+    "decoded_columns",
     "display_coordinates",
     "exhaust",
     "fit",
+    "load_recording",
+    "open_project",
+    "read_rois",
+    "relink",
+    "roi_traces",
+    "run",
+    "save_project",
+    "suite2p_traces",
+    "summarise",
+    "write_results",
 ]

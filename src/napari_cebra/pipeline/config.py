@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from napari_cebra.embedding.config import TrainConfig, recommended
 from napari_cebra.recording import InvalidInput
+from napari_cebra.recording.traces import TraceKind
 from napari_cebra.recording.variable import VariableKind
 from napari_cebra.traces.dff import DffSettings
 
@@ -48,7 +49,7 @@ class SourceConfig:
         Array inside an npz or HDF5 file.
     time_axis : int, optional
         Axis of `traces` that is time.
-    traces_kind : {"dff", "raw", "events", "rates"}
+    traces_kind : {"dff", "raw", "neuropil", "events", "rates"}
         What the table holds.
     spikes : str, optional
         Spike times with a position track, instead of traces.
@@ -78,7 +79,7 @@ class SourceConfig:
     traces: str | None = None
     traces_key: str | None = None
     time_axis: int | None = None
-    traces_kind: str = "dff"
+    traces_kind: TraceKind = "dff"
     spikes: str | None = None
     bin_s: float = 0.1
     reextract: bool = False
@@ -95,7 +96,7 @@ class SourceConfig:
     def __post_init__(self) -> None:
         for name in ("rate", "movie_rate", "bin_s"):
             _positive(name, getattr(self, name))
-        _one_of("traces_kind", self.traces_kind, ("dff", "raw", "events", "rates"))
+        _one_of("traces_kind", self.traces_kind, get_args(TraceKind))
         given = [n for n in ("stack", "traces", "spikes") if getattr(self, n)]
         if len(given) > 1:
             raise InvalidInput(
@@ -121,7 +122,7 @@ class TargetConfig:
     """
 
     name: str | None = None
-    kind: str | None = None
+    kind: VariableKind | None = None
     period: float | None = None
     mode: Mode = "behavior"
 

@@ -1,0 +1,165 @@
+"""From the files that a configuration names to a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_cebra.pipeline.behaviour import attach_movie, attach_table
+from napari_cebra.pipeline.config import STIMULUS
+from napari_cebra.pipeline.roi_traces import read_rois, roi_traces, suite2p_traces
+from napari_cebra.recording import InvalidInput, Progress, Recording
+from napari_cebra.traces import dff
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
+    from napari_cebra.traces import DffSettings
+
+
+def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recording]:
+    """Load, extract and align everything `config.source` names.
+
+    Yields
+    ------
+    Progress
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    InvalidInput
+        If a file cannot be read, or parts do not fit together.
+    """
+    source = config.source
+    _check_files(source)
+    recording = yield from _activity(source, config.dff)
+    if source.variables is not None:
+        from napari_cebra.io import read_table
+
+        table = read_table(source.variables)
+        recording = attach_table(recording, table, source, config.target)
+    elif source.shown_column is not None or source.valid_column is not None:
+        raise InvalidInput(
+            "Columns were named, but no table that holds them; give the table of "
+            "variables too."
+        )
+    movie = None
+    if source.movie is not None:
+        from napari_cebra.io import open_movie
+
+        movie = open_movie(source.movie, source.movie_rate)
+    recording = attach_movie(recording, movie, source.movie_rate)
+    _check_target(recording, config)
+    return recording
+
+
+def _activity(
+    source: SourceConfig, settings: DffSettings
+) -> Generator[Progress, None, Recording]:
+    if source.stack is not None:
+        return (yield from _from_stack(source, settings))
+    if source.traces is not None:
+        return _from_traces(source, settings)
+    if source.spikes is not None:
+        from napari_cebra.io import bin_spikes, read_spikes
+
+        yield Progress(0, 1, "files", "Reading spikes")
+        return bin_spikes(read_spikes(source.spikes), source.bin_s)
+    if source.rois is not None and Path(source.rois).is_dir():
+        yield Progress(0, 1, "files", "Reading suite2p")
+        return _from_suite2p(source, settings)
+    raise InvalidInput(
+        "There is no activity to load; give a stack with ROIs, a suite2p folder, a "
+        "table of traces, or spike times."
+    )
+
+
+def _from_stack(
+    source: SourceConfig, settings: DffSettings
+) -> Generator[Progress, None, Recording]:
+    from napari_cebra.io import open_stack
+
+    assert source.stack is not None
+    if source.rois is None:
+        raise InvalidInput(
+            "A stack needs ROIs: give a label image, a suite2p folder, or grid:N for "
+            "tiles of N × N pixels."
+        )
+    if Path(source.rois).is_dir() and not source.reextract:
+        yield Progress(0, 1, "files", "Reading suite2p")
+        recording = _from_suite2p(source, settings)
+        with open_stack(
+            source.stack, axes=source.axes, dataset=source.dataset, rate=source.rate
+        ) as stack:
+            if stack.shape[0] != recording.n_frames:
+                raise InvalidInput(
+                    f"The suite2p folder has traces of {recording.n_frames} frames but "
+                    f"the stack has {stack.shape[0]}; choose the folder of this stack, "
+                    "or ask for the traces to be extracted again."
+                )
+        return recording
+    with open_stack(
+        source.stack, axes=source.axes, dataset=source.dataset, rate=source.rate
+    ) as stack:
+        rois = read_rois(source.rois, stack.shape[1:])
+        made = yield from roi_traces(stack, rois, settings)
+    return made.recording
+
+
+def _from_suite2p(source: SourceConfig, settings: DffSettings) -> Recording:
+    from napari_cebra.io import read_suite2p
+
+    assert source.rois is not None
+    folder = read_suite2p(source.rois, rate=source.rate)
+    name = Path(source.rois).name
+    return suite2p_traces(folder, settings, source.accepted_only, name).recording
+
+
+def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
+    from napari_cebra.io import read_traces
+
+    assert source.traces is not None
+    traces = read_traces(
+        source.traces,
+        key=source.traces_key,
+        time_axis=source.time_axis,
+        rate=source.rate,
+        kind=source.traces_kind,
+    )
+    name = Path(source.traces).stem
+    step = "read traces", source.traces
+    if traces.kind != "raw":
+        return Recording(traces, name=name).with_step(*step)
+    made = dff(traces, None, settings)
+    return Recording(made.traces, raw=traces, name=name).with_step(*step)
+
+
+def _check_files(source: SourceConfig) -> None:
+    """Ask for every file before the first of them is read for minutes."""
+    for what in ("stack", "traces", "spikes", "variables", "movie"):
+        path = getattr(source, what)
+        if path is not None and not Path(path).exists():
+            raise InvalidInput(
+                f"There is no file {path} ({what}); check the path and its spelling."
+            )
+    rois = source.rois
+    if rois is not None and not rois.startswith("grid:") and not Path(rois).exists():
+        raise InvalidInput(
+            f"There are no ROIs at {rois}; give a label image, a suite2p folder, or "
+            "grid:N."
+        )
+
+
+def _check_target(recording: Recording, config: PipelineConfig) -> None:
+    name = config.target.name
+    if name == STIMULUS and recording.stimulus is None:
+        raise InvalidInput(
+            "To decode the stimulus, name the column of the variables table that says "
+            "which movie frame was shown."
+        )
+    if name is not None and name != STIMULUS:
+        recording.variable(name)
