@@ -1,0 +1,5 @@
+"""The `napari-cebra` command."""
+
+from napari_cebra.cli.main import main
+
+__all__ = ["main"]

@@ -210,6 +210,8 @@ class PipelineConfig:
     target : TargetConfig
     training : TrainConfig, optional
         None takes what is recommended for the recording.
+    training_changes : mapping
+        Settings of `TrainConfig` that replace those, recommended or not.
     decoding : DecodingConfig
     seed : int
         Of everything random; replaces the seed in `training`.
@@ -224,6 +226,7 @@ class PipelineConfig:
     dff: DffSettings = field(default_factory=DffSettings)
     target: TargetConfig = field(default_factory=TargetConfig)
     training: TrainConfig | None = None
+    training_changes: Mapping[str, Any] = field(default_factory=dict)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
     seed: int = 0
 
@@ -232,6 +235,7 @@ class PipelineConfig:
             raise InvalidInput(
                 f"The seed must be a whole number from 0, not {self.seed!r}."
             )
+        TrainConfig.from_dict(self.training_changes)  # refuses what is unknown
         if self.training is not None and self.training.seed != self.seed:
             training = replace(self.training, seed=self.seed)
             object.__setattr__(self, "training", training)
@@ -252,11 +256,12 @@ class PipelineConfig:
                     self._kind_of_target(recording),
                 )
             )
+        training = replace(training, **self.training_changes)
         if training.threads is None:
             import torch
 
             training = replace(training, threads=torch.get_num_threads())
-        return replace(self, training=training)
+        return replace(self, training=training, training_changes={})
 
     def gap(self, rate: float | None) -> int:
         """Return the frames left out at the border of a block.
@@ -280,7 +285,8 @@ class PipelineConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON types."""
-        return {"schema": _SCHEMA, **json.loads(json.dumps(asdict(self)))}
+        stored: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return {"schema": _SCHEMA, **stored}
 
     def to_json(self) -> str:
         """Return the settings as JSON text."""

@@ -1,0 +1,227 @@
+"""What can be said on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from napari_cebra import __version__
+from napari_cebra.cli import commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DESCRIPTION = """\
+CEBRA embeddings of calcium imaging, from the raw stack to the decoded movie.
+
+Frames of a movie are looked up, not painted: what is decoded is the number of a
+known frame. Every score is printed beside its chance level, a control (the
+encoder trained again on broken labels) and the raw population.
+"""
+
+_EXAMPLES = """\
+examples:
+  a movie shown repeatedly
+    napari-cebra run --stack stack.tif --rois labels.tif --variables frames.csv \\
+      --shown-column shown --repeat-column repeat --movie movie.mp4 --out results
+  a variable, from the pixels alone, frame rate unknown
+    napari-cebra run --stack stack.tif --rois grid:4 --variables behaviour.csv \\
+      --target position --out results
+  a suite2p folder, an embedding of time alone
+    napari-cebra run --rois suite2p/plane0 --rate 30 --out results
+  what a run did, once more
+    napari-cebra run --config results/config.json --out again
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="napari-cebra",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands_of = top.add_subparsers(required=True, metavar="COMMAND")
+    _demo(commands_of)
+    _run(commands_of)
+    return top
+
+
+def _demo(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = commands_of.add_parser(
+        "demo",
+        help="open the built-in recording, or run everything on it",
+        description=(
+            "Open the built-in recording (V1 under a two-photon microscope watching a "
+            "movie; simulated, so the truth is known) in the napari window, or, with "
+            "--headless, run everything on it and write the results. It is made on "
+            "first use, in about a minute, and kept in the user's cache folder "
+            "(1.2 GB; NAPARI_CEBRA_CACHE moves it)."
+        ),
+    )
+    demo.add_argument(
+        "--headless", action="store_true", help="run without a window; needs --out"
+    )
+    demo.add_argument(
+        "--out", metavar="DIR", help="folder for the results of --headless"
+    )
+    _seed(demo)
+    demo.set_defaults(command=commands.demo)
+
+
+def _run(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands_of.add_parser(
+        "run",
+        help="run everything on a recording of yours",
+        description=(
+            "Extract, embed and decode a recording without a window, with the "
+            "functions the window calls, and write the results into a folder."
+        ),
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("--out", metavar="DIR", required=True, help="folder for results")
+    run.add_argument(
+        "--config",
+        metavar="FILE",
+        help="settings that an earlier run wrote (config.json); other options replace "
+        "those in it",
+    )
+    _seed(run)
+    _activity(run.add_argument_group("activity (one of them)"))
+    _clock(run.add_argument_group("what was shown and done"))
+    _choices(run.add_argument_group("what is learnt and decoded"))
+    run.set_defaults(command=commands.run)
+
+
+def _activity(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--stack", metavar="FILE", help="imaging stack: TIFF, npy, HDF5 or zarr")
+    add(
+        "--rois",
+        metavar="ROIS",
+        help="label image, suite2p folder (which brings its own traces, so --stack "
+        "may be left out), or grid:N for tiles of N × N pixels",
+    )
+    add("--traces", metavar="FILE", help="time × ROIs: npy, npz, csv or HDF5")
+    add("--spikes", metavar="FILE", help="HDF5 of spike times and a position track")
+    add("--rate", type=_hertz, metavar="HZ", help="imaging frames per second")
+    add("--axes", metavar="TYX", help="order of the stack's axes")
+    add("--dataset", metavar="NAME", help="data set inside an HDF5 or zarr stack")
+    add("--traces-key", metavar="NAME", help="array inside an npz or HDF5 file")
+    add("--time-axis", type=int, choices=(0, 1), help="axis of --traces that is time")
+    add(
+        "--traces-kind",
+        choices=("dff", "raw", "events", "rates"),
+        help="what --traces holds (default dff)",
+    )
+    add(
+        "--bin",
+        dest="bin_s",
+        type=_seconds,
+        metavar="S",
+        help="seconds per bin of --spikes (default 0.1)",
+    )
+    add(
+        "--reextract",
+        action="store_true",
+        default=None,
+        help="extract from the stack although the suite2p folder has traces",
+    )
+    add(
+        "--all-cells",
+        dest="accepted_only",
+        action="store_false",
+        default=None,
+        help="also use ROIs that suite2p does not accept as cells",
+    )
+
+
+def _clock(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--variables", metavar="FILE", help="CSV with one row per imaging frame")
+    add("--shown-column", metavar="C", help="movie frame shown, from 0; empty = none")
+    add("--repeat-column", metavar="C", help="number of the showing")
+    add("--trial-column", metavar="C", help="trial; no window crosses its border")
+    add("--valid-column", metavar="C", help="rows to use: not 0, for instance running")
+    add("--time-column", metavar="C", help="seconds of each imaging frame")
+    add("--movie", metavar="FILE", help="stimulus movie: TIFF, MP4 or npy")
+    add(
+        "--movie-rate",
+        type=_hertz,
+        metavar="HZ",
+        help="movie frames per second, where the file does not say",
+    )
+
+
+def _choices(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--target",
+        metavar="NAME",
+        help="column to decode, or 'stimulus frame' (the default where "
+        "--shown-column is given); without one, an embedding of time alone",
+    )
+    add(
+        "--kind",
+        choices=("continuous", "circular", "discrete"),
+        help="how the target's numbers are to be read (default: as they look)",
+    )
+    add("--period", type=_number, metavar="X", help="one turn of a circular target")
+    add(
+        "--mode",
+        choices=("behavior", "time", "hybrid"),
+        help="what makes two moments alike: the target, nearness in time, or both "
+        "(default behavior)",
+    )
+    add(
+        "--folds",
+        choices=("last", "all"),
+        help="with repeats: test the last (default), or each in turn",
+    )
+    add(
+        "--controls",
+        dest="n_controls",
+        type=int,
+        metavar="N",
+        help="encoders trained on broken labels (default 3; use 20 in a report)",
+    )
+    add("--steps", type=int, metavar="N", help="longest training, in steps")
+    add("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1 or mps")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all)")
+
+
+def _seed(group: argparse.ArgumentParser) -> None:
+    group.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="of everything random (default 0); the same seed and threads give the "
+        "same numbers",
+    )
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _named(name: str) -> Callable[[str], float]:
+    """Give a converter the name argparse puts in its message."""
+
+    def convert(text: str) -> float:
+        try:
+            return _number(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a number of {name}"
+            ) from None
+
+    return convert
+
+
+_hertz = _named("Hz")
+_seconds = _named("seconds")

@@ -1,0 +1,128 @@
+"""What the commands do. Heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cebra.recording import InvalidInput
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_cebra.pipeline import PipelineConfig
+
+_MOVIE_NAMES = ("stimulus", "movie", "shown")
+
+
+def demo(chosen: argparse.Namespace) -> int:
+    """Open the built-in recording, or run everything on it."""
+    seed = 0 if chosen.seed is None else chosen.seed
+    if not chosen.headless:
+        if chosen.out is not None:
+            raise InvalidInput(
+                "--out goes with --headless; add it, or leave --out out."
+            )
+        return _open_window(seed)
+    if chosen.out is None:
+        raise InvalidInput("--headless needs a folder for the results: add --out DIR.")
+    from napari_cebra.cli.progress import ProgressLine
+    from napari_cebra.cli.report import print_results
+    from napari_cebra.pipeline import exhaust
+    from napari_cebra.pipeline.demo import run_demo
+    from napari_cebra.pipeline.results import writable_folder
+
+    folder = writable_folder(chosen.out)
+    with ProgressLine() as line:
+        results = exhaust(run_demo(folder, seed), line.show)
+    print_results(results.summary, folder)
+    return 0
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run everything on a recording."""
+    from napari_cebra.cli.progress import ProgressLine
+    from napari_cebra.cli.report import print_results
+    from napari_cebra.pipeline import exhaust
+    from napari_cebra.pipeline import run as run_pipeline
+
+    config = configuration(chosen)
+    with ProgressLine() as line:
+        results = exhaust(run_pipeline(config, chosen.out), line.show)
+    print_results(results.summary, Path(chosen.out))
+    return 0
+
+
+def configuration(chosen: argparse.Namespace) -> PipelineConfig:
+    """Return the settings that the arguments describe.
+
+    Raises
+    ------
+    InvalidInput
+        If one cannot be used, or two contradict each other.
+    """
+    from napari_cebra.pipeline import PipelineConfig
+
+    base = PipelineConfig()
+    if chosen.config is not None:
+        base = PipelineConfig.from_json(_read_text(Path(chosen.config)))
+    given = vars(chosen)
+    source = replace(base.source, **_given(base.source, given))
+    target = {key: given[key] for key in ("kind", "period", "mode") if given[key]}
+    name = _target_name(chosen.target, source.shown_column)
+    untargeted = name is None and base.target.name is None
+    if untargeted and target and target.get("mode") != "time":
+        raise InvalidInput(
+            f"--{next(iter(target))} needs a --target: name the column of the "
+            "variables table that is to be decoded."
+        )
+    if name is not None:
+        target["name"] = name
+        target.setdefault("mode", "behavior")
+    training = {
+        "max_iterations": chosen.steps,
+        "device": chosen.device,
+        "threads": chosen.threads,
+    }
+    training = {key: value for key, value in training.items() if value is not None}
+    return replace(
+        base,
+        source=source,
+        target=replace(base.target, **target),
+        decoding=replace(base.decoding, **_given(base.decoding, given)),
+        training_changes={**base.training_changes, **training},
+        seed=base.seed if chosen.seed is None else chosen.seed,
+    )
+
+
+def _given(section: Any, given: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(section)}
+    return {k: v for k, v in given.items() if k in names and v is not None}
+
+
+def _target_name(name: str | None, shown_column: str | None) -> str | None:
+    from napari_cebra.pipeline import STIMULUS
+
+    if shown_column is None:
+        return name
+    if name is None or name == shown_column or name in _MOVIE_NAMES:
+        return STIMULUS
+    return name
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"The settings {path} cannot be read ({error}); choose a config.json that "
+            "an earlier run wrote."
+        ) from error
+
+
+def _open_window(seed: int) -> int:
+    from napari_cebra.widgets.launch import open_demo
+
+    open_demo(seed)
+    return 0

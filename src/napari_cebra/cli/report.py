@@ -1,0 +1,62 @@
+"""What a run found, as a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_SCORES = (
+    ("within_1s", "within 1 s", "{:.3f}", "max"),
+    ("median_frame_error", "median frame error", "{:.1f}", "min"),
+    ("mean_frame_error", "mean frame error", "{:.1f}", "min"),
+    ("r2", "R²", "{:.3f}", "max"),
+    ("median_error", "median error", "{:.3g}", "min"),
+    ("median_angular_error", "median angular error", "{:.3g}", "min"),
+    ("balanced_accuracy", "balanced accuracy", "{:.3f}", "max"),
+)
+_HEADER = ("", "latents", "chance", "control", "best control", "raw population")
+
+
+def print_results(summary: Mapping[str, Any], folder: Path) -> None:
+    """Print scores beside what they are compared with, and where the files are."""
+    training = summary["training"]
+    fit = training["goodness_of_fit_bits"]
+    held = "unknown" if fit is None else f"{fit:.2f} bits on held-out rows"
+    print(
+        f"{summary['name']}: {summary['n_rois']} ROIs, {summary['n_frames']} frames; "
+        f"{training['steps']} steps in {training['seconds']:.1f} s on "
+        f"{summary['device']}, goodness of fit {held}."
+    )
+    truth = summary["traces"]["median_correlation_with_truth"]
+    if truth is not None:
+        print(f"Traces correlate with the truth at {truth:.3f} (median over ROIs).")
+    rows = _rows(summary["decoding"])
+    if rows:
+        name, n = summary["target"]["name"], summary["decoding"]["n_rows"]
+        print(f"{name} decoded on {n} rows that nothing was fitted to:")
+        for row in (_HEADER, *rows):
+            print(f"  {row[0]:<22}" + "".join(f"{cell:>16}" for cell in row[1:]))
+    if summary["target"]["kind"] == "movie" and rows:
+        print("Frames are looked up in the movie, not painted.")
+    print(f"Results: {folder}")
+
+
+def _rows(decoding: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for key, name, form, best in _SCORES:
+        if decoding[key] is None:
+            continue
+        keys = (
+            key,
+            f"chance_{key}",
+            f"shuffled_{key}",
+            f"shuffled_{key}_{best}",
+            f"raw_knn_{key}",
+        )
+        values = (decoding[k] for k in keys)
+        cells = ("–" if value is None else form.format(value) for value in values)
+        rows.append((name, *cells))
+    return rows
