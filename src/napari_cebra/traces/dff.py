@@ -14,6 +14,7 @@ from napari_cebra.traces.baseline import (
     rolling_maximin,
     rolling_percentile,
 )
+from napari_cebra.traces.bleaching import bleaching_curve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,9 @@ class DffSettings:
         that a low percentile finds quiet moments and not the noise.
     window_frames, smooth_frames : int, float
         Used instead where the frame rate is not known.
+    follow_bleaching : bool
+        Whether the exponential decay all ROIs share, if there is one, is
+        divided out before the baseline is taken and put back on it.
 
     Raises
     ------
@@ -56,6 +60,7 @@ class DffSettings:
     smooth_s: float = 0.33
     window_frames: int = 300
     smooth_frames: float = 3.0
+    follow_bleaching: bool = True
 
     def __post_init__(self) -> None:
         if self.baseline not in ("percentile", "maximin"):
@@ -172,7 +177,11 @@ def dff(
         rolling = rolling_maximin(window, smooth)
     else:
         rolling = rolling_percentile(window, settings.percentile, smooth)
-    f0 = baseline(corrected, rows, rolling, window)
+    if settings.follow_bleaching:
+        fade = bleaching_curve(corrected, rows, window).astype(np.float32)[:, None]
+        f0 = fade * baseline(corrected / fade, rows, rolling, window)
+    else:
+        f0 = baseline(corrected, rows, rolling, window)
     sigma = noise(corrected, rows).astype(np.float32)
     still = np.ptp(values[rows], axis=0) == 0
     floor = np.where(still | (sigma <= 0), 1, sigma).astype(np.float32)
