@@ -15,7 +15,7 @@ from napari_cebra.io.axes import AxisPlan, name_axes
 from napari_cebra.io.raw_frames import RawFrames
 from napari_cebra.io.tiff_chain import PageTable, walk_pages
 from napari_cebra.io.tiff_decoded import DecodedFrames
-from napari_cebra.io.tiff_rate import rate_of
+from napari_cebra.io.tiff_metadata import outer_axes, rate_of
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ def _layout_of_file(path: Path, alone: bool) -> TiffLayout:
                     "save it as an uncompressed TIFF."
                 )
             foreign = any(getattr(tif, flag) for flag in _FOREIGN)
-            layout = (
-                _foreign(path, tif) if foreign and alone else _plain(path, tif, table)
-            )
+            # One file of several with a common description holds its own pages.
+            foreign = foreign and alone and not _is_part(tif, table)
+            layout = _foreign(path, tif) if foreign else _plain(path, tif, table)
     except InvalidInput:
         raise
     except DAMAGED as error:
@@ -158,6 +158,15 @@ def _layout_of_file(path: Path, alone: bool) -> TiffLayout:
         ) from error
     _check_length(path, layout, table)
     return layout
+
+
+def _is_part(tif: tifffile.TiffFile, table: PageTable) -> bool:
+    if not tif.is_ome:
+        return len(table) == 1 and not (tif.is_stk or tif.is_nih)
+    series: Any = tif.series[0]
+    if series.dataoffset is not None:
+        return False
+    return any(page is None for page in series.pages)
 
 
 def _check_length(path: Path, layout: TiffLayout, table: PageTable) -> None:
@@ -176,7 +185,7 @@ def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
     """Pages one after the other; axes from what the writer said about them."""
     page: Any = tif.pages.first
     offsets, counts = table.offsets, table.counts
-    announced = _announced(tif)
+    announced = outer_axes(tif, len(table))
     planes = math.prod(announced[1]) if announced else len(table)
     one_run = len(table) == 1 and planes > 1 and page.compression == 1
     if announced and (planes == len(table) or one_run):
@@ -216,55 +225,6 @@ def _packed(page: Any) -> bool:
         or page.predictor != 1
         or page.samplesperpixel != 1
     )
-
-
-def _announced(tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...], str] | None:
-    """Axes and lengths in front of the page's own, as the writer named them."""
-    if tif.is_imagej:
-        meta = tif.imagej_metadata or {}
-        named = [("T", "frames"), ("Z", "slices"), ("C", "channels")]
-        counted = [(a, int(meta.get(key, 1))) for a, key in named]
-        outer = [(a, n) for a, n in counted if n > 1]
-        images = int(meta.get("images", 1))
-        if math.prod(n for _, n in outer) != images:
-            return "T", (images,), ""
-        return "".join(a for a, _ in outer), tuple(n for _, n in outer), ""
-    if tif.is_shaped and tif.shaped_metadata:
-        meta = tif.shaped_metadata[0]
-        page = tif.pages.first
-        shape = tuple(int(n) for n in meta["shape"])
-        axes = str(meta.get("axes", ""))
-        inner = page.shape
-        if len(shape) <= len(inner) or shape[-len(inner) :] != inner:
-            return None
-        lengths = shape[: -len(inner)]
-        if len(axes) != len(shape):
-            axes = "QQQQQQ"[: len(lengths) - 1] + "T" + page.axes
-        return axes[: len(lengths)], lengths, ""
-    if tif.is_scanimage:
-        return _scanimage(tif)
-    return None
-
-
-def _scanimage(tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...], str] | None:
-    """Channels, and planes of fast volumes, interleaved by ScanImage."""
-    settings = (tif.scanimage_metadata or {}).get("FrameData", {})
-    saved = settings.get("SI.hChannels.channelSave", 1)
-    channels = len(saved) if isinstance(saved, list | tuple) else 1
-    planes = 1
-    if settings.get("SI.hFastZ.enable") or settings.get("SI.hStackManager.enable"):
-        planes = int(settings.get("SI.hFastZ.numFramesPerVolume") or 0) or int(
-            settings.get("SI.hStackManager.numFramesPerVolumeWithFlyback")
-            or settings.get("SI.hStackManager.numSlices")
-            or 1
-        )
-    n_pages = len(tif.pages)
-    whole, left = divmod(n_pages, channels * planes)
-    if left or whole < 1 or channels * planes == 1:
-        return None
-    axes = "T" + "Z" * (planes > 1) + "C" * (channels > 1)
-    lengths = (whole, *[planes] * (planes > 1), *[channels] * (channels > 1))
-    return axes, lengths, ""
 
 
 def _foreign(path: Path, tif: tifffile.TiffFile) -> TiffLayout:
