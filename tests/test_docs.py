@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from napari_cebra.cli.arguments import parser
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -14,6 +17,8 @@ PAGES = sorted(
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+COMMAND = re.compile(r"^napari-cebra .*$", re.MULTILINE)
 
 
 def named(page: Path) -> str:
@@ -43,6 +48,22 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
             if target.suffix == ".md" and target.exists():
                 ahead.append(target)
     assert {named(page) for page in PAGES} == {named(page) for page in reached}
+
+
+def commands() -> list[str]:
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    return sorted(set(COMMAND.findall(text.replace("\\\n", " "))))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_of_the_guide_is_understood(command: str) -> None:
+    arguments = shlex.split(command)[1:]
+    if "--help" not in arguments:
+        assert callable(parser().parse_args(arguments).command)
+
+
+def test_the_guide_has_commands() -> None:
+    assert len(commands()) > 5
 
 
 @pytest.mark.slow
