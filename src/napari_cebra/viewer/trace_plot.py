@@ -253,6 +253,7 @@ class TracePlot(QWidget):
             axis.setLabel(text if last else None)
             axis.showLabel(last)
             axis.setHeight(None if last else 6)
+        self._view.setMinimumHeight(45 + 70 * len(seen))
 
     def _on_recording(self) -> None:
         recording = self._workspace.recording

@@ -168,7 +168,7 @@ class LatentScene:
         recording = self.workspace.recording
         if self.trail is None or recording is None:
             return
-        self.trail.data = _tracks(recording, self._frames, self._places)
+        _put(self.trail, _tracks(recording, self._frames, self._places))
 
     def reset_view(self) -> None:
         """Look at the whole cloud, at an angle unless it has no depth."""
@@ -263,7 +263,7 @@ class LatentScene:
         place = self.place_of(frame)
         self.now.visible = place is not None
         if place is not None:
-            self.now.data = place[None]
+            _put(self.now, place[None])
 
     def _on_frames(self) -> None:
         self._show_picked()
@@ -271,14 +271,14 @@ class LatentScene:
 
     def _move_cloud(self) -> None:
         if self.cloud is not None:
-            self.cloud.data = self._places[self._frames]
+            _put(self.cloud, self._places[self._frames])
 
     def _show_picked(self) -> None:
         frames = self.workspace.selection.frames
         if self.picked is None or not (frames or len(self.picked.data)):
             return
         drawn = self._frames[np.isin(self._frames, frames)]
-        self.picked.data = self._places[drawn]
+        _put(self.picked, self._places[drawn])
         self.picked.face_color = _PICKED
 
     # Layers.
@@ -411,6 +411,12 @@ def rows_of(workspace: Workspace, which: str) -> np.ndarray | None:
         return embedding.split.refit
     part = embedding.part if workspace.decoding is None else workspace.decoding.part
     return part == "test"
+
+
+def _put(layer: Any, data: np.ndarray) -> None:
+    """Give a layer other data; napari makes it editable each time."""
+    layer.data = data
+    layer.editable = False
 
 
 def _tracks(recording: Recording, frames: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _REACH = 10.0  # pixels around the mouse in which a point is hit
 _DRAG = 4.0  # pixels after which a press is a drag
 _LIVE_MS = 100
+_SETTLE_MS = 50  # in which a canvas that was shown or resized learns its size
 
 
 class LatentView(QWidget):
@@ -63,7 +64,7 @@ class LatentView(QWidget):
         self._live: np.ndarray | None = None
         self._parts: list[Callable[[], None]] = []
         self._began = 0.0
-        self._windows: list[QWidget] = []
+        self._moved = False
 
         self.controls = Controls(self.scene, self.player)
         self._menu = QMenu(self)
@@ -97,7 +98,7 @@ class LatentView(QWidget):
         self._live_timer.setSingleShot(True)
         self._part_timer.setSingleShot(True)
         self._fit_timer.setSingleShot(True)
-        self._fit_timer.setInterval(0)
+        self._fit_timer.setInterval(_SETTLE_MS)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(4)
@@ -109,7 +110,7 @@ class LatentView(QWidget):
 
     def _fill_menu(self) -> None:
         for text, command in (
-            ("Reset the view", self.scene.reset_view),
+            ("Reset the view", self.reset_view),
             ("Clear the selected frames", partial(self._select, ())),
             ("Open in a window of its own", self.open_window),
             ("Copy to the main viewer", self.copy_to_main_viewer),
@@ -125,7 +126,7 @@ class LatentView(QWidget):
         self.host.resized.connect(self._on_resized)
         self._live_timer.timeout.connect(self._show_live)
         self._part_timer.timeout.connect(self._do_part)
-        self._fit_timer.timeout.connect(self.scene.reset_view)
+        self._fit_timer.timeout.connect(self.reset_view)
         add = self._connections.add
         add(self.scene.changed, self._refresh)
         add(self.workspace.live_latents, self._on_live)
@@ -134,6 +135,9 @@ class LatentView(QWidget):
         add(viewer.events.theme, self._on_theme)
         self._connections.add_callback(
             self.scene.model.mouse_drag_callbacks, self._on_mouse
+        )
+        self._connections.add_callback(
+            self.scene.model.mouse_wheel_callbacks, self._on_wheel
         )
         # Qt destroys the widget without an event: what reaches into it goes first.
         self.destroyed.connect(self._connections.close)
@@ -189,8 +193,11 @@ class LatentView(QWidget):
 
     def _on_resized(self, before: QSize, now: QSize) -> None:
         """Keep the cloud as large in the canvas as it was."""
+        if not self._moved:  # nobody has chosen a view yet
+            self._fit_timer.start()
+            return
         was, size = min(before.width(), before.height()), min(now.width(), now.height())
-        if was > 0 and size > 0 and not self._fit_timer.isActive():
+        if was > 0 and size > 0:
             _compat.camera(self.scene.model).zoom *= size / was
 
     def _show_status(self) -> None:
@@ -234,8 +241,13 @@ class LatentView(QWidget):
         if np.hypot(*(end - start)) > _DRAG:
             if shift:
                 self._pick_box(start, end)
+            else:
+                self._moved = True
         else:
             self._pick(start, add=shift)
+
+    def _on_wheel(self, _model: object, _event: object) -> None:
+        self._moved = True
 
     def _start_band(self) -> QRubberBand:
         # napari pans with shift: hold the camera until the box is drawn.
@@ -273,6 +285,11 @@ class LatentView(QWidget):
         self.workspace.selection.set_frames(frames)
 
     # Commands.
+
+    def reset_view(self) -> None:
+        """Look at the whole cloud, and keep it whole when the dock is resized."""
+        self._moved = False
+        self.scene.reset_view()
 
     def open_window(self) -> QWidget:
         """Open a second view of the same latents in a window of its own."""
