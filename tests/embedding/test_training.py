@@ -217,7 +217,7 @@ def test_weights_that_explode_end_with_a_sentence_and_the_last_good_ones(
         showing.pairs,
         replace(quick, keep_best=False),
     )
-    with pytest.raises(TrainingError, match="step 26.*learning rate") as raised:
+    with pytest.raises(TrainingError, match=r"step 26.*learning rate") as raised:
         list(training.run())
     assert not isinstance(raised.value, RuntimeError)
     assert identical(weights(training), weights(sound))
@@ -230,7 +230,7 @@ def test_out_of_memory_is_one_sentence(showing, quick, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(Training, "_train_step", exhausted)
-    with pytest.raises(TrainingError, match="ran out of memory.*smaller batch"):
+    with pytest.raises(TrainingError, match=r"ran out of memory.*smaller batch"):
         train(showing, quick)
 
 
@@ -239,7 +239,7 @@ def test_any_other_failure_of_torch_is_one_sentence(showing, quick, monkeypatch)
         raise RuntimeError("cuDNN error: NOT_INITIALIZED\nmore lines")
 
     monkeypatch.setattr(Training, "_train_step", broken)
-    with pytest.raises(TrainingError, match="cuDNN error.*train on the CPU"):
+    with pytest.raises(TrainingError, match=r"cuDNN error.*train on the CPU"):
         train(showing, quick)
 
 
