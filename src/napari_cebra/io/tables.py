@@ -310,7 +310,11 @@ def _cells(path: Path) -> tuple[list[list[str]], str]:
         if separator == " ":
             rows = [line.split() for line in lines]
         else:
-            rows = list(csv.reader(source, delimiter=separator, strict=True))
+            rows = list(
+                csv.reader(
+                    source, delimiter=separator, strict=True, skipinitialspace=True
+                )
+            )
     except csv.Error as error:
         raise InvalidInput(
             f"{path.name} is not a table that can be read ({error}); save it as CSV."

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CACHE_BYTES = 64 << 20
+_CHECKED = 48
 
 
 class VideoFrames:
     """A `FrameReader` on the frames of a video, in the order they are shown.
 
     The presentation time stamps of all packets are read once. A frame is found
-    by its time stamp: from the key frame before it, or from where the decoder
-    stands if that is nearer.
+    by its time stamp, from the key frame before it or from where the decoder
+    stands; by its number where a file keeps no such stamps (AVI with B-frames).
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class VideoFrames:
             if isinstance(error, InvalidInput):
                 raise
             raise self._unreadable(error) from error
-        self.shape = (self._pts.size, *first.shape[1:])
+        self.shape = (self._stamps.size, *first.shape[1:])
         self.dtype = np.dtype(np.uint8)
         self._keep = max(2, _CACHE_BYTES // max(1, first.nbytes))
 
@@ -69,49 +70,75 @@ class VideoFrames:
         )
 
     def _index(self) -> None:
-        """List time stamps and key frames without decoding."""
-        pts: list[int] = []
-        keys: list[int] = []
-        complete = True
-        for packet in self._container.demux(self._stream):
-            if packet.size == 0 or packet.is_discard:
-                continue
-            if packet.pts is None:
-                complete = False
-                break
-            pts.append(packet.pts)
-            if packet.is_keyframe:
-                keys.append(packet.pts)
-        if not complete or not keys or len(set(pts)) != len(pts):
-            # Old AVI files carry no time stamps in their packets: decode once.
-            pts, keys = self._decoded_stamps()
-        if not pts:
+        """List time stamps and key frames, without decoding where they are good."""
+        demuxed = [p for p in self._container.demux(self._stream) if p.size]
+        if len(demuxed) < self._stream.frames - 1:
             raise InvalidInput(
-                f"{self._path.name} holds no video frame; choose another file."
+                f"{self._path.name} is cut short: it announces {self._stream.frames} "
+                f"frames but holds {len(demuxed)}; copy or export it again."
             )
-        self._pts = np.sort(np.array(pts, np.int64))
-        self._keys = np.sort(np.array(keys, np.int64))
-        base = self._stream.time_base
-        ticks = (self._pts - self._pts[0]).astype(np.float64)
-        self.frame_times = ticks * base.numerator / base.denominator
+        packets = [(p.pts, p.is_keyframe) for p in demuxed if not p.is_discard]
+        stamps = sorted(pts for pts, _ in packets if pts is not None)
+        keys = sorted(pts for pts, key in packets if key and pts is not None)
+        self._stamped = (
+            len(stamps) == len(packets) == len(set(stamps))
+            and bool(keys)
+            and self._shown_in_order(stamps)
+        )
+        if self._stamped:
+            base = self._stream.time_base
+            self._stamps = np.array(stamps, np.int64)
+            self._keys = self._seek_to = np.array(keys, np.int64)
+            ticks = (self._stamps - stamps[0]).astype(np.float64)
+            self.frame_times = ticks * base.numerator / base.denominator
+        else:
+            self._count_frames()
         span = float(self.frame_times[-1])
-        self.rate = (self._pts.size - 1) / span if span > 0 else None
-        self._rewind(int(self._keys[0]))
+        self.rate = (self._stamps.size - 1) / span if span > 0 else None
+        self._rewind(0)
 
-    def _decoded_stamps(self) -> tuple[list[int], list[int]]:
+    def _shown_in_order(self, stamps: list[int]) -> bool:
+        """Whether the first frames come out of the decoder in order of their stamps.
+
+        AVI keeps no presentation times; with B-frames FFmpeg makes wrong ones up.
+        """
+        self._container.seek(stamps[0], stream=self._stream)
+        decoder = self._container.decode(self._stream)
+        shown = [frame.pts for frame, _ in zip(decoder, range(_CHECKED), strict=False)]
+        return bool(shown) and shown == stamps[: len(shown)]
+
+    def _count_frames(self) -> None:
+        """Decode all frames once and number them."""
         self._container.seek(0)
-        pts, keys = [], []
+        keys, count = [], 0
         for frame in self._container.decode(self._stream):
-            if frame.pts is not None:
-                pts.append(frame.pts)
-                if frame.key_frame:
-                    keys.append(frame.pts)
-        return sorted(set(pts)), keys or pts[:1]
+            if frame.key_frame and frame.pts is not None:
+                keys.append((count, frame.pts))
+            count += 1
+        if not keys:
+            raise InvalidInput(
+                f"{self._path.name} holds no video frame that can be found again; "
+                "convert it to MP4."
+            )
+        self._stamps = np.arange(count)
+        self._keys, self._seek_to = np.array(keys, np.int64).T
+        rate = self._stream.average_rate or self._stream.guessed_rate or 1
+        self.frame_times = self._stamps / float(rate)
 
-    def _rewind(self, pts: int) -> None:
-        self._container.seek(pts, stream=self._stream, backward=True)
+    def _rewind(self, key: int) -> None:
+        """Start decoding at a key frame."""
+        self._container.seek(int(self._seek_to[key]), stream=self._stream)
         self._decoder: Iterator[Any] = self._container.decode(self._stream)
-        self._at = -1
+        self._at: int | None = None
+        self._key_stamp = int(self._keys[key])
+
+    def _stamp_of(self, frame: Any) -> int | None:
+        """Return a frame's time stamp, or its number where stamps are wrong."""
+        if self._stamped:
+            return frame.pts
+        if self._at is not None:
+            return self._at + 1
+        return self._key_stamp if frame.key_frame else None
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return frames ``start:stop`` as (n, h, w) or (n, h, w, 3) uint8."""
@@ -122,24 +149,25 @@ class VideoFrames:
         if k in self._cache:
             self._cache.move_to_end(k)
             return self._cache[k]
-        target = int(self._pts[k])
-        before = int(np.searchsorted(self._keys, target, "right")) - 1
-        key = int(self._keys[max(0, before)])
-        if self._at >= target or key > self._at:
+        target = int(self._stamps[k])
+        key = max(0, int(np.searchsorted(self._keys, target, "right")) - 1)
+        at = self._at
+        if at is None or at >= target or self._keys[key] > at:
             self._rewind(key)
         try:
             for frame in self._decoder:
-                if frame.pts is None:
+                stamp = self._stamp_of(frame)
+                if stamp is None:
                     continue
-                self._at = frame.pts
-                if frame.pts == target:
+                self._at = stamp
+                if stamp == target:
                     return self._remember(k, _pixels(frame))
-                if frame.pts > target:
+                if stamp > target:
                     break
         except av.FFmpegError as error:
-            self._at = np.iinfo(np.int64).max
+            self._at = None
             raise self._unreadable(error) from error
-        self._at = np.iinfo(np.int64).max
+        self._at = None
         raise InvalidInput(
             f"Frame {k} of {self._path.name} cannot be decoded; the video is damaged: "
             "export it again as MP4."
