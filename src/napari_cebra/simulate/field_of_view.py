@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MARGIN = 2  # pixels drawn beyond the field of view, for motion to bring in
 _NEUROPIL_RANK = 10
+_NEUROPIL_SD = 0.1  # of its dF/F, mean over the field
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,10 @@ def neuropil_activity(
     local = dff @ (weight / np.maximum(weight.sum(0), 1e-6)).astype(np.float32)
     local = (local - local.mean(0)) / np.maximum(local.std(0), 1e-6)
     axons = ornstein_uhlenbeck(rng, dff.shape[0], np.full(k - 1, 0.5), rate)
-    out[:, 1:] = 0.05 * (0.8 * local + 0.6 * axons)
+    out[:, 1:] = 0.7 * np.arcsinh(local) + 0.7 * axons
+    places = field.neuropil[1:] / np.maximum(field.neuropil[0], 1e-6)
+    seen = out[::10, 1:] @ places[:, ::97]
+    out[:, 1:] *= _NEUROPIL_SD / seen.std()
     return out
 
 

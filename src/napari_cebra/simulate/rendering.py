@@ -99,6 +99,7 @@ class Scene:
         field, rows = self.field, slice(start, stop)
         canvas = self.neuropil[rows] @ field.neuropil
         canvas += (field.somata @ self.cells[rows].T).T
+        np.maximum(canvas, 0, out=canvas)
         canvas *= (self.photons * self.bleach[rows, None]).astype(np.float32)
         y, x = field.shape
         canvas = canvas.reshape(-1, y + 2 * MARGIN, x + 2 * MARGIN)

@@ -25,13 +25,13 @@ def ornstein_uhlenbeck(
 def arousal(rng: np.random.Generator, n_frames: int, rate: float) -> np.ndarray:
     """Return (T,) unit-variance arousal: running bouts on a slow drift.
 
-    Bouts of some ten seconds as mice on a wheel run them; pupil and gain follow
+    Bouts of some seconds as mice on a wheel run them; pupil and gain follow
     within a second or two (McGinley et al. 2015, Neuron 87:1143).
     """
     slow, bout, fast = ornstein_uhlenbeck(
-        rng, n_frames, np.array([60.0, 8.0, 1.5]), rate
+        rng, n_frames, np.array([60.0, 4.0, 1.0]), rate
     ).T
-    state = 0.5 * slow + np.tanh(3 * (bout - 0.3)) + 0.3 * fast
+    state = 0.2 * slow + np.tanh(3 * (bout - 0.3)) + 0.3 * fast
     return (state - state.mean()) / max(float(state.std()), 1e-6)
 
 
