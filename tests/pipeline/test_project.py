@@ -70,7 +70,7 @@ def made_recording(rng, movie=None):
     )
     recording = recording.exclude(np.arange(T) == 9, "bad frame")
     # Names that the file format itself uses must come back as they were.
-    odd = {"array": [1, 2], "is": "Recording", "scale": np.float64(1.03)}
+    odd = {"array": [1, 2], "is": "Recording", "scale": 1.03}
     return recording.with_step("aligned", "log.csv", offset_s=0.25, **odd)
 
 
@@ -122,7 +122,7 @@ def made_decoding(rng):
         raw=Scores(40, within_1s=0.7),
         raw_predicted=rng.integers(-1, M, T),
         controls=(Scores(40, within_1s=0.11), Scores(40, within_1s=0.09)),
-        settings={"seed": 3, "ks": [1, 25]},
+        settings={"seed": 3, "ks": (1, 25)},
         seconds={"choosing": 1.0},
     )
 
@@ -186,6 +186,8 @@ def same(a, b, where="project"):
         assert isinstance(b, tuple) and len(a) == len(b), where
         for k, (x, y) in enumerate(zip(a, b, strict=True)):
             same(x, y, f"{where}[{k}]")
+    elif isinstance(a, dict):  # JSON has no tuples
+        assert json.loads(json.dumps(a)) == b, where
     else:
         assert a == b, where
 
