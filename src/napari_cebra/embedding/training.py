@@ -21,7 +21,7 @@ from napari_cebra.embedding.pairs import Batch, Rows
 from napari_cebra.recording import InvalidInput, complete_windows, segments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from napari_cebra.embedding.config import TrainConfig
     from napari_cebra.embedding.pairs import Pairs, Sampler
@@ -125,6 +125,9 @@ class Training:
         self.step = 0
         self.seconds = 0.0
         self.best_step: int | None = None
+        # Called with the step after each evaluation: a moment that depends on
+        # the settings and not on the clock, for whoever judges in another way.
+        self.on_evaluation: Callable[[int], object] | None = None
         self._values, self._segment = _check(values, segment, train_rows, heldout_rows)
         train = np.asarray(train_rows, bool)
         with _torch_errors(0):
@@ -231,6 +234,8 @@ class Training:
                     if self._evaluation_due():
                         self._check_finite()
                         self._evaluate()
+                        if self.on_evaluation is not None:
+                            self.on_evaluation(self.step)
                         done = done or self._out_of_patience()
                     if time.perf_counter() - begun >= report_every:
                         break
