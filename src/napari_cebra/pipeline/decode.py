@@ -183,9 +183,7 @@ class _Run:
             with self._timed("choosing"):
                 stage = Stage(*args, choosing=True)
                 yield from self._train(stage, f"Choosing settings, {fold.split.name}")
-                encoder = stage.encoder()
-                latents = encoder.transform(stage.values, stage.segment)
-                fold.k, fold.steps = stage.choose_k(latents), stage.steps
+                fold.k, fold.steps = stage.k, stage.steps
                 fold.choosing_values = stage.values
             with self._timed("fitting"):
                 stage = Stage(*args, choosing=False, steps=fold.steps, judge=False)

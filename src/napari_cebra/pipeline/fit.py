@@ -163,10 +163,8 @@ class Fit:
     def _choose(self) -> _Chosen:
         stage = self._stage
         assert stage is not None
-        latents = stage.encoder().transform(stage.values, stage.segment)
-        return _Chosen(
-            stage.steps, stage.choose_k(latents), stage.log(), stage.training.seconds
-        )
+        stage.try_now()
+        return _Chosen(stage.steps, stage.k, stage.log(), stage.training.seconds)
 
     def _embedding(self, complete: bool) -> Embedding:
         stage = self._stage

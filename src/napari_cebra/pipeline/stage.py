@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +15,15 @@ from napari_cebra.traces import recompute_dff
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_cebra.decoding import Split
+    from napari_cebra.decoding import Choice, Split
     from napari_cebra.embedding import Encoder, TrainReport
     from napari_cebra.embedding.pairs import Pairs
     from napari_cebra.pipeline.config import PipelineConfig
     from napari_cebra.pipeline.target import Target
     from napari_cebra.recording import Recording
+
+_TRIES = 12
+"""How often a choosing run decodes the validation rows."""
 
 
 def fitted_values(recording: Recording, rows: np.ndarray) -> np.ndarray:
@@ -45,8 +48,9 @@ class Stage:
     config : PipelineConfig
         With nothing left open.
     choosing : bool
-        Train on ``split.train`` and keep the weights that do best on
-        ``split.validation``; else train on ``split.refit`` for `steps` steps.
+        Train on ``split.train`` and find the number of steps and of neighbours
+        that decode ``split.validation`` best (without a target: the steps with
+        the best goodness of fit); else train on ``split.refit`` for `steps`.
     steps : int, optional
         Where a final fit stops; the schedule stays that of the choosing run.
     values : (T, N), optional
@@ -82,7 +86,7 @@ class Stage:
         training = replace(
             config.training,
             stop_iteration=steps or config.training.stop_iteration,
-            keep_best=choosing and config.training.keep_best,
+            keep_best=choosing and target is None,
             patience=config.training.patience if choosing else None,
         )
         pairs: Pairs = TimePairs(training.time_offsets)
@@ -92,6 +96,10 @@ class Stage:
         self.training = Training(
             self.values, self.segment, self.rows, judged, pairs, training
         )
+        self._best: _Best | None = None
+        self._tried = 0
+        if choosing and target is not None:
+            self.training.on_evaluation = self._try
 
     def run(self, latents_every: float | None = None) -> Iterator[TrainReport]:
         """Train. Only a choosing run shows how it does on held-out rows.
@@ -101,17 +109,61 @@ class Stage:
         """
         for report in self.training.run(latents_every=latents_every):
             yield report if self.choosing else replace(report, bits_heldout=None)
+            if self._gave_up:
+                break
 
     @property
     def steps(self) -> int:
         """Steps behind the weights that `encoder` returns."""
+        if self._best is not None:
+            return self._best.step
         best = self.training.best_step
-        keep = self.training.config.keep_best and best is not None
-        return best if keep and best is not None else self.training.step
+        kept = self.training.config.keep_best and best is not None
+        return best if kept and best is not None else self.training.step
+
+    @property
+    def k(self) -> int | None:
+        """Number of neighbours that decodes the validation rows best.
+
+        None in a final fit, without a target, and before the first try.
+        """
+        return None if self._best is None else self._best.choice.k
 
     def encoder(self) -> Encoder:
-        """Return the encoder learnt so far."""
-        return self.training.model()
+        """Return the encoder learnt so far; while choosing, the best tried."""
+        return self.training.model() if self._best is None else self._best.encoder
+
+    def try_now(self) -> None:
+        """Decode the validation rows, for a run stopped before its first try."""
+        if self._best is None and self.target is not None:
+            self._judge(self.training.step)
+
+    def _try(self, step: int) -> None:
+        """Decode the validation rows, every so many evaluations.
+
+        The steps at which this happens do not depend on the clock, and after
+        half of them without a better one nothing is chosen any more; so the
+        choice is the same however fast the machine is.
+        """
+        every = max(1, self.training.config.evaluations // _TRIES)
+        done = len(self.training.evaluations)
+        last = step >= self.training.config.last_iteration
+        if (done % every == 0 or last) and not self._gave_up:
+            self._judge(step)
+
+    def _judge(self, step: int) -> None:
+        assert self.target is not None
+        self._tried += 1
+        encoder = self.training.model()
+        part = self.split.train | self.split.validation
+        segment = np.where(part, self.segment, -1)
+        choice = self._choose_k(encoder.transform(self.values, segment))
+        if self._best is None or choice.error < self._best.choice.error:
+            self._best = _Best(step, self._tried, choice, encoder)
+
+    @property
+    def _gave_up(self) -> bool:
+        return self._best is not None and self._tried - self._best.tried >= _TRIES // 2
 
     def log(self) -> TrainingLog:
         """Return how the training went."""
@@ -132,10 +184,8 @@ class Stage:
             ),
         )
 
-    def choose_k(self, latents: np.ndarray) -> int | None:
-        """Choose the number of neighbours on the validation rows."""
-        if self.target is None:
-            return None
+    def _choose_k(self, latents: np.ndarray) -> Choice:
+        assert self.target is not None
         y, decoding = self.target.values, self.config.decoding
         train, validation = self.split.train, self.split.validation
         return choose_k(
@@ -148,4 +198,14 @@ class Stage:
             decoding.weighting,
             self.target.period,
             self.config.seed,
-        ).k
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """The step that decoded the validation rows best, and with which k."""
+
+    step: int
+    tried: int
+    choice: Choice
+    encoder: Encoder
