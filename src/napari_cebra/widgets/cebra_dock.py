@@ -69,7 +69,7 @@ class CebraDock(QWidget):
         go = QShortcut(QKeySequence("Ctrl+Return"), self)
         go.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         go.activated.connect(self._press_main)
-        self.load.projectChosen.connect(self._open_project)
+        self.load.projectChosen.connect(self.open_project)
         for step in steps:
             step.completed.connect(lambda step=step: self._go_on_from(step))
 
@@ -81,7 +81,8 @@ class CebraDock(QWidget):
         """Open one step and fold the others."""
         self.stepper.show_only(self.page_of(step))
 
-    def _open_project(self, path: Path) -> None:
+    def open_project(self, path: Path) -> None:
+        """Open a project folder, with the step that says how it went."""
         self.show_step(self.export)
         self.export.open_project(path)
 

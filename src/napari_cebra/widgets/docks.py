@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QDockWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -30,6 +31,7 @@ def open_dock(viewer: Any, name: str) -> QWidget:
             area=_AREAS[name],
             add_vertical_stretch=False,
         )
+        _give_corners(dock)
     dock.show()
     dock.raise_()
     return viewer.window.dock_widgets[_full_name(name)]
@@ -48,6 +50,17 @@ def hide_dock(viewer: Any, name: str) -> None:
     dock = dock_of(viewer, name)
     if dock is not None:
         dock.hide()
+
+
+def _give_corners(dock: QDockWidget) -> None:
+    """Let the docks at the sides reach to the bottom of the window."""
+    window = dock.parent()
+    if isinstance(window, QMainWindow):
+        for corner, area in (
+            (Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea),
+            (Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea),
+        ):
+            window.setCorner(corner, area)
 
 
 def _full_name(name: str) -> str:

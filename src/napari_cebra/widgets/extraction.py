@@ -131,7 +131,7 @@ def _suite2p(choice: RoiChoice, stack: Stack | None) -> Suite2pFolder:
     made = read_suite2p(folder, rate=rate, shape=shape)
     if stack is not None and made.raw.n_frames != stack.shape[0]:
         raise InvalidInput(
-            f"The suite2p folder has traces of {made.raw.n_frames} frames but the stack "
-            f"has {stack.shape[0]}; choose the folder of this stack."
+            f"The suite2p folder has traces of {made.raw.n_frames} frames but the "
+            f"stack has {stack.shape[0]}; choose the folder of this stack."
         )
     return made

@@ -18,6 +18,8 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from qtpy.QtGui import QWheelEvent
+
 _LABEL_WIDTH = 122  # of the longest label, so that the forms line up
 
 
@@ -59,7 +61,7 @@ class Choice(QComboBox):
     def __init__(self, items: Iterable[tuple[object, str]] = ()) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMinimumContentsLength(8)
+        self.setMinimumContentsLength(5)
         self.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -98,7 +100,8 @@ class Choice(QComboBox):
         self._values = [value for value, _ in pairs]
         self.addItems([name for _, name in pairs])
 
-    def wheelEvent(self, event) -> None:
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave the wheel to the page."""
         event.ignore()
 
 
@@ -116,7 +119,8 @@ class Whole(QSpinBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setKeyboardTracking(False)
 
-    def wheelEvent(self, event) -> None:
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave the wheel to the page."""
         event.ignore()
 
 
@@ -142,5 +146,6 @@ class Real(QDoubleSpinBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setKeyboardTracking(False)
 
-    def wheelEvent(self, event) -> None:
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave the wheel to the page."""
         event.ignore()

@@ -37,6 +37,7 @@ class LoadStep(Step):
         self._awaited: object = None  # what the recognition under way is for
         self._table: Table | None = None
         self._loading_layer: Any = None
+        self._stand_in = ""
 
         built_in = QWidget()
         row = QHBoxLayout(built_in)
@@ -117,6 +118,10 @@ class LoadStep(Step):
             self._on_opened,
             stopped_text="The built-in recording was not made; press again to go on.",
         )
+
+    def take_out_when_loaded(self, name: str) -> None:
+        """Remove the stand-in that napari's sample menu asked for."""
+        self._stand_in = name
 
     def refresh(self, *_: object) -> None:
         """Show what is open."""
@@ -270,6 +275,8 @@ class LoadStep(Step):
             workspace.set_rois(opened.rois, forget_history=True)
         if opened.recording is not None:
             workspace.set_recording(opened.recording)
+        if self._stand_in in session.viewer.layers:
+            session.viewer.layers.remove(self._stand_in)
         session.autosave()
         self.completed.emit()
 

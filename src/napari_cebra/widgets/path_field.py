@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -15,6 +16,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cebra.widgets import preferences
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
 
 class PathField(QWidget):
@@ -118,18 +122,20 @@ class PathField(QWidget):
         if name:
             self.setValue(name)
 
-    def dragEnterEvent(self, event) -> None:
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders of this computer."""
         if _local_path(event) is not None:
             event.acceptProposedAction()
 
-    def dropEvent(self, event) -> None:
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Take the first path that is dropped."""
         path = _local_path(event)
         if path is not None:
             event.acceptProposedAction()
             self.setValue(path)
 
 
-def _local_path(event) -> str | None:
+def _local_path(event: QDropEvent) -> str | None:
     """Return the first local path of a drag, or None."""
     for url in event.mimeData().urls():
         if url.isLocalFile():

@@ -256,7 +256,7 @@ class ExportStep(Step):
     def _relink(self) -> None:
         if self._missing is None:
             return
-        project, _folder = self._missing
+        project, _ = self._missing
         source = project.missing[0]
         name, _ = QFileDialog.getOpenFileName(
             self,

@@ -51,6 +51,7 @@ class Session(QObject):
         self._viewer = weakref.ref(viewer)
         self.workspace: Workspace = workspace_of(viewer)
         self.jobs: Jobs = jobs_of(viewer)
+        self._waiting: list[Callable[[], object]] = []
         self.config = PipelineConfig()
         self.accompaniment = Accompaniment()
         self.select: dict[str, int] = {}
@@ -73,7 +74,11 @@ class Session(QObject):
 
     def later(self, action: Callable[[], object]) -> None:
         """Do something when the event under way is over."""
-        QTimer.singleShot(0, self, action)
+        self._waiting.append(action)
+        QTimer.singleShot(0, self._do_next)
+
+    def _do_next(self) -> None:
+        self._waiting.pop(0)()
 
     def autosave(self) -> None:
         """Ask for the project to be saved, if it has a folder and that is wanted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -177,6 +177,7 @@ class Stepper(QScrollArea):
     def __init__(self, pages: list[StepPage], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.pages = pages
+        self._wanted: StepPage | None = None  # to be scrolled to
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -189,12 +190,22 @@ class Stepper(QScrollArea):
         column.addStretch(1)
         self.setWidget(inner)
 
+    def minimumSizeHint(self) -> QSize:
+        """Return room for the widest page and the scroll bar."""
+        hint = super().minimumSizeHint()
+        inner = self.widget()
+        if inner is not None:
+            bar = self.verticalScrollBar().sizeHint().width()
+            hint.setWidth(inner.minimumSizeHint().width() + bar)
+        return hint
+
     def show_only(self, page: StepPage) -> None:
         """Open this page, fold the others, and bring it into view."""
         for other in self.pages:
             other.set_open(other is page)
         # The layout has to settle before the page has its place.
-        QTimer.singleShot(0, self, lambda: self._bring_up(page))
+        self._wanted = page
+        QTimer.singleShot(0, self._bring_up)
 
     def open_next(self, done: StepPage, following: StepPage) -> None:
         """Open the step that follows, and fold the others but the one just done.
@@ -203,10 +214,12 @@ class Stepper(QScrollArea):
         """
         for page in self.pages:
             page.set_open(page is done or page is following)
-        QTimer.singleShot(0, self, lambda: self._bring_up(done))
+        self._wanted = done
+        QTimer.singleShot(0, self._bring_up)
 
-    def _bring_up(self, page: StepPage) -> None:
-        self.verticalScrollBar().setValue(page.y())
+    def _bring_up(self) -> None:
+        if self._wanted is not None:
+            self.verticalScrollBar().setValue(self._wanted.y())
 
     def current(self) -> StepPage | None:
         """Return the page the keyboard is in, else the last one open."""

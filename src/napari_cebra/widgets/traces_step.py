@@ -258,6 +258,8 @@ class TracesStep(Step):
         self._tell_flagged(result)
         self.session.autosave()
         docks.open_dock(self.session.viewer, docks.TRACES)
+        if not workspace.selection.rois:  # an empty plot would say nothing
+            workspace.selection.set_rois([int(result.recording.roi_ids[0])])
         self.completed.emit()
 
     def _tell_flagged(self, result: Extracted) -> None:
@@ -266,8 +268,8 @@ class TracesStep(Step):
         total = result.recording.traces.n_rois
         if self._flagged:
             self.message.warning(
-                f"{len(self._flagged)} of {total} ROIs are flagged: their baseline does "
-                "not stand out of the noise, so their dF/F is not to be trusted."
+                f"{len(self._flagged)} of {total} ROIs are flagged: their baseline "
+                "does not stand out of the noise, so their dF/F is not to be trusted."
             )
         else:
             self.message.info(f"{total} ROIs extracted; none is flagged.")
