@@ -70,15 +70,15 @@ class V1Movie:
     field_shape: tuple[int, int] = (256, 256)
     cell_diameter: float = 10.5
 
-    mean_rate: float = 0.6
-    stimulus_share: float = 0.35
-    share_spread: float = 1.3
-    gain_sd: float = 0.35
-    private_gain_sd: float = 0.4
+    mean_rate: float = 1.2
+    stimulus_share: float = 0.25
+    share_spread: float = 2.0
+    gain_sd: float = 0.15
+    private_gain_sd: float = 0.25
     spontaneous_sd: float = 0.9
     spontaneous_rank: int = 16
     burstiness: float = 1.0
-    imaging_noise: float = 0.06
+    imaging_noise: float = 0.05
     photons: float = 60.0
 
     def __post_init__(self) -> None:

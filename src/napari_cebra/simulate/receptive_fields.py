@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, special
 
 # The model sees the movie at two degrees per pixel: mouse V1 resolves no more.
 _BLOCK = 2
+
+
+def even_draws(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Return n uniform draws, one from each n-th part of (0, 1), shuffled.
+
+    Populations then differ in who is what, not in how many are: a Latin
+    hypercube over cells (McKay et al. 1979, Technometrics 21:239).
+    """
+    return (rng.permutation(n) + rng.random(n)) / n
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,18 +44,18 @@ class GaborBank:
         cls, rng: np.random.Generator, n: int, shape: tuple[int, int]
     ) -> GaborBank:
         """Draw receptive fields over the middle of a screen of h × w degrees."""
-        frequency = 0.04 * np.exp(rng.normal(0, 0.45, n))
+        frequency = 0.04 * np.exp(0.45 * special.ndtri(even_draws(rng, n)))
         return cls(
-            y=shape[0] * rng.uniform(0.15, 0.85, n),
-            x=shape[1] * rng.uniform(0.15, 0.85, n),
+            y=shape[0] * (0.15 + 0.7 * even_draws(rng, n)),
+            x=shape[1] * (0.15 + 0.7 * even_draws(rng, n)),
             frequency=frequency,
-            orientation=rng.uniform(0, np.pi, n),
+            orientation=np.pi * even_draws(rng, n),
             sigma=np.clip(0.3 / frequency * rng.uniform(0.7, 1.3, n), 3, 12),
-            phase=rng.uniform(0, 2 * np.pi, n),
-            complexity=rng.beta(0.8, 0.8, n),
+            phase=2 * np.pi * even_draws(rng, n),
+            complexity=special.betaincinv(0.8, 0.8, even_draws(rng, n)),
             latency=rng.uniform(0.05, 0.12, n),
-            adaptation=rng.uniform(0.2, 0.7, n),
-            sparseness=rng.uniform(0.5, 0.92, n),
+            adaptation=0.2 + 0.5 * even_draws(rng, n),
+            sparseness=0.5 + 0.42 * even_draws(rng, n),
         )
 
     def filters(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from napari_cebra.recording import Recording, Stimulus, Traces
 from napari_cebra.simulate.calcium import fluorescence
 from napari_cebra.simulate.config import V1Movie
 from napari_cebra.simulate.movie import natural_movie
-from napari_cebra.simulate.receptive_fields import GaborBank, tuning
+from napari_cebra.simulate.receptive_fields import GaborBank, even_draws, tuning
 from napari_cebra.simulate.variability import arousal, log_gains, spontaneous
 
 _LEAD_IN = 5.0  # seconds of grey screen before the first frame, not returned
@@ -120,8 +120,10 @@ def _rates(
     """
     n = config.n_cells
     logit = np.log(config.stimulus_share / (1 - config.stimulus_share))
-    share = special.expit(logit + config.share_spread * _normal_scores(rng, n))
-    mean = config.mean_rate * np.exp(0.6 * _normal_scores(rng, n))
+    share = special.expit(
+        logit + config.share_spread * special.ndtri(even_draws(rng, n))
+    )
+    mean = config.mean_rate * np.exp(0.6 * special.ndtri(even_draws(rng, n)))
     evoked = np.concatenate(
         [np.zeros((lead, n), np.float32), np.tile(response, (config.n_repeats, 1))]
     )
@@ -134,14 +136,6 @@ def _rates(
     )
     evoked += own * (mean * (1 - share)).astype(np.float32)
     return evoked, share.astype(np.float32)
-
-
-def _normal_scores(rng: np.random.Generator, n: int) -> np.ndarray:
-    """One draw from each n-th part of a standard normal, shuffled.
-
-    Small populations then differ in who is reliable, not in how many are.
-    """
-    return special.ndtri((rng.permutation(n) + rng.random(n)) / n)
 
 
 def _spikes(rng: np.random.Generator, rates: np.ndarray, config: V1Movie) -> np.ndarray:

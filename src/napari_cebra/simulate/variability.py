@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import signal
 
+_SHARED = 0.67  # of the log variance of spontaneous rates
+
 
 def ornstein_uhlenbeck(
     rng: np.random.Generator, n_frames: int, time_constants: np.ndarray, rate: float
@@ -81,13 +83,13 @@ def spontaneous(
         rng, n_frames, np.exp(rng.normal(np.log(1.0), 0.7, rank)), rate
     )
     if rank:
-        shared[:, 0] = 0.8 * state + 0.6 * shared[:, 0]
+        shared[:, 0] = 0.6 * state + 0.8 * shared[:, 0]
     weights = (scale[:, None] * rng.standard_normal((rank, n_cells))).astype(np.float32)
-    weights *= np.sqrt(0.67 / np.maximum((weights**2).sum(0), 1e-6))
+    weights *= np.sqrt(_SHARED / np.maximum((weights**2).sum(0), 1e-6))
     private = ornstein_uhlenbeck(
         rng, n_frames, np.exp(rng.normal(np.log(0.7), 0.5, n_cells)), rate
     )
-    private *= np.float32(np.sqrt(0.33))
+    private *= np.float32(np.sqrt(1 - _SHARED))
     private += shared @ weights
     private *= np.float32(sd)
     private -= np.float32(0.5 * sd * sd)
