@@ -54,8 +54,8 @@ def _demo(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="open the built-in recording, or run everything on it",
         description=(
             "Open the built-in recording (V1 under a two-photon microscope watching a "
-            "movie; simulated, so the truth is known) in the napari window, or, with "
-            "--headless, run everything on it and write the results. It is made on "
+            "movie; simulated, so the truth is known) in the napari window and run "
+            "everything on it, or, with --headless, without a window. It is made on "
             "first use, in about a minute, and kept in the user's cache folder "
             "(1.2 GB; NAPARI_CEBRA_CACHE moves it)."
         ),
@@ -63,8 +63,11 @@ def _demo(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     demo.add_argument(
         "--headless", action="store_true", help="run without a window; needs --out"
     )
+    demo.add_argument("--out", metavar="DIR", help="folder for the results")
     demo.add_argument(
-        "--out", metavar="DIR", help="folder for the results of --headless"
+        "--screenshots",
+        action="store_true",
+        help="take a picture of each state of the window into --out, then close it",
     )
     _seed(demo)
     demo.set_defaults(command=commands.demo)

@@ -19,12 +19,15 @@ _MOVIE_NAMES = ("stimulus", "movie", "shown")
 def demo(chosen: argparse.Namespace) -> int:
     """Open the built-in recording, or run everything on it."""
     seed = 0 if chosen.seed is None else chosen.seed
+    if chosen.screenshots and (chosen.headless or chosen.out is None):
+        raise InvalidInput(
+            "--screenshots are of the window and go into a folder: leave --headless "
+            "out and add --out DIR."
+        )
     if not chosen.headless:
-        if chosen.out is not None:
-            raise InvalidInput(
-                "--out goes with --headless; add it, or leave --out out."
-            )
-        return _open_window(seed)
+        from napari_cebra.widgets.launch import open_demo
+
+        return open_demo(seed, chosen.out, chosen.screenshots)
     if chosen.out is None:
         raise InvalidInput("--headless needs a folder for the results: add --out DIR.")
     from napari_cebra.cli.progress import ProgressLine
@@ -119,10 +122,3 @@ def _read_text(path: Path) -> str:
             f"The settings {path} cannot be read ({error}); choose a config.json that "
             "an earlier run wrote."
         ) from error
-
-
-def _open_window(seed: int) -> int:
-    from napari_cebra.widgets.launch import open_demo
-
-    open_demo(seed)
-    return 0
