@@ -3,6 +3,7 @@ import itertools
 import json
 import os
 import shutil
+import sys
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
@@ -330,6 +331,24 @@ def test_a_crash_at_any_moment_leaves_the_last_good_state(
             break
     same(changed, open_project(folder))
     assert allowed > 12 and states == {True, False}
+
+
+def test_a_file_taken_away_while_saving_is_noticed(project, tmp_path, monkeypatch):
+    folder = tmp_path / "a.cebra"
+    save_project(project, folder)
+    module = sys.modules["napari_cebra.pipeline.project"]
+    real = module.manifest_text
+
+    def meanwhile(manifest):
+        next(folder.glob("decoding-*.npz")).unlink()
+        return real(manifest)
+
+    monkeypatch.setattr(module, "manifest_text", meanwhile)
+    with pytest.raises(InvalidInput, match=r"another program removed decoding-"):
+        save_project(replace(project, view_state={}), folder)
+    monkeypatch.undo()
+    save_project(project, folder)
+    same(project, open_project(folder))
 
 
 def test_raw_files_are_found_where_the_folder_went_along(project, tmp_path):
