@@ -74,7 +74,9 @@ def test_receptive_field_is_as_published():
         assert receptive_field(f"offset{length}-model") == field
 
 
-@pytest.mark.parametrize("name", ["offset1-model", "offset10-model", "u4 ~3 u1 d2"])
+@pytest.mark.parametrize(
+    "name", ["offset1-model", "offset10-model", "u4 ~3 u1 d2", "m4 u3- d2 linear"]
+)
 def test_sliding_over_a_recording_equals_window_by_window(name):
     net = network(name)
     length = sum(net.architecture.receptive_field)
@@ -92,6 +94,16 @@ def test_a_whole_window_kernel_reads_time_in_order():
         by_hand = torch.nn.functional.gelu(by_hand + net.convs[0].bias)
         expected = by_hand @ net.convs[1].weight[:, :, 0].T + net.convs[1].bias
         torch.testing.assert_close(net(x)[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_running_mean_is_that_of_the_frames_before_the_first_layer():
+    net, plain = network("m4 u3 d1"), network("u3 d1")
+    assert net.architecture.receptive_field == (3, 3)
+    plain.load_state_dict(net.state_dict())
+    x = torch.randn(2, 6, N)
+    averaged = torch.stack([x[:, t : t + 4].mean(1) for t in range(3)], dim=1)
+    with torch.no_grad():
+        torch.testing.assert_close(net(x), plain(averaged))
 
 
 def test_latents_lie_on_the_sphere_unless_asked_otherwise():

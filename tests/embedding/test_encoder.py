@@ -42,7 +42,7 @@ SEGMENTS = {
 }
 
 
-@pytest.mark.parametrize("name", ["offset1-model", "offset10-model", "u6 d1"])
+@pytest.mark.parametrize("name", ["offset1-model", "offset10-model", "m4 u3 d1"])
 @pytest.mark.parametrize("case", SEGMENTS)
 @pytest.mark.parametrize("chunk", [None, 1])
 def test_transform_equals_window_by_window(name, case, chunk, monkeypatch):

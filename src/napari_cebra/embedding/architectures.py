@@ -10,6 +10,8 @@ A description is a row of layers, first to last, separated by spaces::
   loses the frames at both ends that the convolution needs.
 - ``~1``  GELU round the skip: ``gelu(x + conv(x))``.
 - ``u2-`` has no GELU: the layer is linear.
+- ``m7``  at the beginning: the running mean of each neuron over 7 frames. It
+  has no weights, so a wide receptive field costs nothing to learn.
 - The last layer has no GELU. A last word says what happens to its output:
   ``sphere`` (the default: divided by its length), ``linear`` or ``tanh``.
 
@@ -68,11 +70,12 @@ class Architecture:
 
     layers: tuple[Layer, ...]
     head: str
+    mean_over: int = 1
 
     @property
     def receptive_field(self) -> tuple[int, int]:
         """Frames seen before the row, and from the row on."""
-        length = 1 + sum(layer.kernel - 1 for layer in self.layers)
+        length = self.mean_over + sum(layer.kernel - 1 for layer in self.layers)
         return length // 2, length - length // 2
 
 
@@ -108,7 +111,10 @@ def parse(name: str, first_kernel: int | None = None) -> Architecture:
         text = offset_description(int(published[1]), first_kernel)
     words = text.split()
     head = words.pop() if words and words[-1] in _HEADS else "sphere"
-    layers = []
+    mean_over = 1
+    if words and re.fullmatch(r"m[1-9]\d*", words[0]):
+        mean_over = int(words.pop(0)[1:])
+    layers: list[Layer] = []
     for word in words:
         match = _LAYER.fullmatch(word)
         if match is None or int(match[4]) < 1:
@@ -124,7 +130,7 @@ def parse(name: str, first_kernel: int | None = None) -> Architecture:
             f"There is no encoder called {name!r}; use offset1-model, offset5-model, "
             'offset10-model … or a description such as "u2 +3 +3 +3 d3".'
         )
-    return Architecture(tuple(layers), head)
+    return Architecture(tuple(layers), head, mean_over)
 
 
 def receptive_field(name: str, first_kernel: int | None = None) -> tuple[int, int]:
@@ -194,6 +200,16 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the latents of (B, L, N) windows."""
+        return self.after_mean(self.mean(x))
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Return the running mean over time, (…, L - mean_over + 1, N)."""
+        if self.architecture.mean_over == 1:
+            return x
+        return x.unfold(-2, self.architecture.mean_over, 1).mean(dim=-1)
+
+    def after_mean(self, x: Tensor) -> Tensor:
+        """Return the latents of windows whose running mean was taken."""
         x = x.transpose(1, 2)
         for layer, conv in zip(self.architecture.layers, self.convs, strict=True):
             y = conv(x)

@@ -7,7 +7,7 @@ import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from napari_cebra.recording import InvalidInput, complete_windows, segments
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from napari_cebra.embedding.architectures import Network
     from napari_cebra.embedding.config import TrainConfig
     from napari_cebra.embedding.pairs import Pairs, Sampler
 
@@ -155,10 +156,11 @@ class Training:
         self._averaged = copy.deepcopy(self._network) if config.average_decay else None
         self._optimizer = _optimizer(self._network, self._criterion, config)
         x = torch.from_numpy(self._values).to(self.device)
-        self._x = self._standardization(x)
+        self._x = self._network.mean(self._standardization(x))
         self._masks = self._dropout_masks()
         left, right = self._network.architecture.receptive_field
-        self._reach = torch.arange(-left, right, device=self.device)
+        shift = self._network.architecture.mean_over - 1
+        self._reach = torch.arange(-left, right - shift, device=self.device)
         self._best: dict[str, Tensor] | None = None
         self._best_loss = math.inf
         self._good = _state(self._network)
@@ -304,7 +306,7 @@ class Training:
             )
         return loss.detach()
 
-    def _loss(self, network: torch.nn.Module, batch: Batch, training: bool) -> Tensor:
+    def _loss(self, network: Network, batch: Batch, training: bool) -> Tensor:
         """One forward for references, positives and negatives together."""
         rows = torch.cat([batch.reference, *batch.positives, batch.negative])
         windows = self._x[rows[:, None] + self._reach]
@@ -325,7 +327,7 @@ class Training:
         if training and self.config.input_noise:
             noise = torch.empty_like(windows).normal_(generator=self._generator)
             windows = windows + self.config.input_noise * noise
-        latents = network(windows)[:, 0].split(self.config.batch_size)
+        latents = network.after_mean(windows)[:, 0].split(self.config.batch_size)
         reference, negative = latents[0], latents[-1]
         loss = self._criterion(reference, latents[-2], negative).total
         if len(batch.positives) == 2:
@@ -388,7 +390,7 @@ class Training:
 
     # ------------------------------------------------------------------- reports
 
-    def _current(self) -> Any:
+    def _current(self) -> Network:
         return self._network if self._averaged is None else self._averaged
 
     def _report(self, reported: int, latents: np.ndarray | None) -> TrainReport:
@@ -469,7 +471,7 @@ def _check(
     return values, segment
 
 
-def _complete(segment: np.ndarray, rows: np.ndarray, network: Any) -> np.ndarray:
+def _complete(segment: np.ndarray, rows: np.ndarray, network: Network) -> np.ndarray:
     stretch = segments(segment, rows & (segment >= 0))
     left, right = network.architecture.receptive_field
     complete = complete_windows(stretch, left, right)

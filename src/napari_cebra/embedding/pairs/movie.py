@@ -102,13 +102,17 @@ class MovieSampler:
         """Draw n references, their positives, and n negatives."""
         reference = self.references.draw(n, generator)
         negative = self.negatives.draw(n, generator)
+        return Batch(reference, (self.partners(reference, generator),), negative)
+
+    def partners(self, reference: Tensor, generator: Generator) -> Tensor:
+        """Draw a partner of each row."""
         place = self.start[reference] + below(self.count[reference], generator)
         skip_from = self.skip_from[reference]
         skip_count = self.skip_count[reference]
         for j in range(skip_from.shape[1]):
             passed = place >= skip_from[:, j]
             place = place + torch.where(passed, skip_count[:, j], 0)
-        return Batch(reference, (self.members[place],), negative)
+        return self.members[place]
 
 
 class _Table:
