@@ -9,7 +9,6 @@ import numpy as np
 
 from napari_cebra.pipeline.roi_traces import read_rois, roi_traces, suite2p_traces
 from napari_cebra.recording import InvalidInput, Progress, Recording, RoiSet
-from napari_cebra.widgets.recognise import suite2p_plane
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -125,10 +124,9 @@ def _suite2p(choice: RoiChoice, stack: Stack | None) -> Suite2pFolder:
 
     if choice.path is None:
         raise InvalidInput("No folder is chosen; choose a suite2p folder above.")
-    folder = suite2p_plane(choice.path) or choice.path
     rate = None if stack is None else stack.rate
     shape = None if stack is None else stack.shape[1:]
-    made = read_suite2p(folder, rate=rate, shape=shape)
+    made = read_suite2p(choice.path, rate=rate, shape=shape)
     if stack is not None and made.raw.n_frames != stack.shape[0]:
         raise InvalidInput(
             f"The suite2p folder has traces of {made.raw.n_frames} frames but the "

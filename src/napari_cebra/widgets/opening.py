@@ -12,7 +12,7 @@ from napari_cebra.pipeline.load import load_recording
 from napari_cebra.pipeline.roi_traces import read_label_image
 from napari_cebra.recording import Progress, Recording, RoiSet, Traces
 from napari_cebra.widgets.column_form import Columns
-from napari_cebra.widgets.recognise import axes_choices, suite2p_plane
+from napari_cebra.widgets.recognise import axes_choices
 from napari_cebra.widgets.source_form import Recognised, SourceChoice
 
 if TYPE_CHECKING:
@@ -93,14 +93,14 @@ def source_config(
         fields |= {"dataset": choice.data_set, "axes": choice.axes or None}
         fields["stack"] = _text(path)
     elif choice.kind == "suite2p":
-        fields["rois"] = None if path is None else _text(suite2p_plane(path) or path)
+        fields["rois"] = _text(path)
     elif choice.kind == "spikes":
         fields |= {"spikes": _text(path), "bin_s": choice.bin_s}
     else:
         fields |= {"traces": _text(path), "traces_key": choice.data_set}
         fields["traces_kind"] = choice.trace_kind
-        if choice.axes:
-            fields["time_axis"] = choice.axes.index("T")
+        if choice.time_axis is not None:
+            fields["time_axis"] = choice.time_axis
     return SourceConfig(**fields)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 
+from napari_cebra.io.sniff import PROJECT_FILE
 from napari_cebra.widgets import docks
-from napari_cebra.widgets.recognise import is_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ _NO_LAYERS: list[tuple[Any, ...]] = [(None,)]
 def get_reader(path: str | list[str]) -> Callable[[Any], list[Any]] | None:
     """Return a reader for a project folder or its file, None for all else."""
     first = path[0] if isinstance(path, list) else path
-    return read_project if is_project(Path(first)) else None
+    return read_project if _is_project(Path(first)) else None
 
 
 def read_project(path: str | list[str]) -> list[Any]:
@@ -31,3 +31,9 @@ def read_project(path: str | list[str]) -> list[Any]:
         dock = docks.open_dock(viewer, docks.CEBRA)
         dock.open_project(Path(first))
     return _NO_LAYERS
+
+
+def _is_project(path: Path) -> bool:
+    if path.is_dir():
+        return (path / PROJECT_FILE).is_file()
+    return path.name.endswith(".cebra.json")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_cebra.recording import InvalidInput, Progress
-from napari_cebra.widgets.source_form import Recognised
+from napari_cebra.widgets.source_form import (
+    TIME_AS_DETECTED,
+    TIME_CHOICES,
+    Recognised,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
 
     from napari_cebra.io import StackInfo
 
-_TABLES = (".csv", ".tsv", ".txt", ".npz")
-_HDF5 = (".h5", ".hdf5", ".hdf", ".nwb", ".mat")
+_ELSEWHERE = {
+    "movie": "is a video, not an imaging stack; choose it as the stimulus movie below",
+    "labels": "is a label image; load its stack first and choose it in step 2",
+    "table": "is a table; choose it under stimulus and behaviour below",
+}
 
 
 def recognising(
@@ -30,47 +35,22 @@ def recognising(
     InvalidInput
         If nothing that can be loaded is there.
     """
+    from napari_cebra.io import sniff
+
     yield Progress(0, 0, "", f"Looking at {path.name}")
-    return recognise(path, data_set)
-
-
-def recognise(path: Path, data_set: str | None = None) -> Recognised:
-    """Return what is at a path; see `recognising`."""
-    if not path.exists():
-        raise InvalidInput(
-            f"There is no file or folder {path}; choose it again with Browse."
-        )
-    if is_project(path):
-        return Recognised("project", f"{path.name}")
-    if suite2p_plane(path) is not None:
-        return _suite2p(path)
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        array = _npy_header(path)
-        if array.ndim == 2:
-            return _matrix(path, array.shape, array.dtype)
-    elif suffix in _TABLES and path.is_file():
-        return Recognised("traces", f"{path.name} · {_size(path.stat().st_size)}")
-    elif suffix in _HDF5 and path.is_file():
-        return _hdf5(path, data_set)
-    return _stack(path, data_set)
-
-
-def is_project(path: Path) -> bool:
-    """Return True for a project folder or the file inside it."""
-    if path.is_dir():
-        return (path / "project.cebra.json").is_file()
-    return path.name.endswith(".cebra.json")
-
-
-def suite2p_plane(path: Path) -> Path | None:
-    """Return the folder that holds the traces of a suite2p plane, or None."""
-    if not path.is_dir():
-        return None
-    for folder in (path, path / "plane0", path / "suite2p" / "plane0"):
-        if (folder / "stat.npy").is_file() or (folder / "F.npy").is_file():
-            return folder
-    return None
+    found = sniff(path)
+    kinds = (found.kind, *found.also)
+    if "project" in kinds:
+        return Recognised("project", path.name if path.is_dir() else path.parent.name)
+    for kind, look in (
+        ("suite2p", _suite2p),
+        ("stack", _stack),
+        ("spikes", _spikes),
+        ("traces", _traces),
+    ):
+        if kind in kinds:
+            return look(path, data_set)
+    raise InvalidInput(f"{path.name} {_ELSEWHERE[found.kind]}.")
 
 
 def stack_facts(info: StackInfo) -> str:
@@ -108,83 +88,39 @@ def _stack(path: Path, data_set: str | None) -> Recognised:
     )
 
 
-def _hdf5(path: Path, data_set: str | None) -> Recognised:
-    import h5py
+def _traces(path: Path, data_set: str | None) -> Recognised:
+    from napari_cebra.io import read_trace_matrix
 
-    try:
-        return _stack(path, data_set)
-    except InvalidInput as error:
-        not_a_stack = error
-    with h5py.File(path, "r") as file:
-        tables: dict[str, tuple[int, ...]] = {}
-
-        def note(name: str, item: object) -> None:
-            if isinstance(item, h5py.Dataset) and item.ndim == 2 and item.size > 4:
-                tables[name] = item.shape
-
-        file.visititems(note)
-        if any(name.rsplit("/", 1)[-1] == "UnitTimes" for name in _groups(file)):
-            return Recognised("spikes", f"{path.name} · {_size(path.stat().st_size)}")
-    if not tables:
-        raise not_a_stack
-    names = sorted(tables, key=lambda name: -int(np.prod(tables[name])))
-    chosen = data_set if data_set in tables else names[0]
-    return _matrix(
-        path,
-        tables[chosen],
-        None,
-        tuple((n, f"{n}  ({tables[n][0]} × {tables[n][1]})") for n in names),
-        chosen,
-    )
-
-
-def _groups(file: object) -> list[str]:
-    import h5py
-
-    found: list[str] = []
-    file.visititems(
-        lambda name, item: found.append(name) if isinstance(item, h5py.Group) else None
-    )
-    return found
-
-
-def _matrix(
-    path: Path,
-    shape: tuple[int, ...],
-    dtype: np.dtype | None,
-    data_sets: tuple[tuple[str, str], ...] = (),
-    data_set: str | None = None,
-) -> Recognised:
-    axes = "TN" if shape[0] >= shape[1] else "NT"
-    facts = f"{shape[0]} × {shape[1]}"
-    facts += f" · {dtype}" if dtype is not None else ""
+    matrix = read_trace_matrix(path, data_set)
+    t, n = matrix.traces.values.shape
+    rate = matrix.traces.rate
     return Recognised(
         "traces",
-        f"{facts} · {_size(path.stat().st_size)}",
-        axes=axes,
-        axes_choices=(axes, axes[::-1]),
-        data_sets=data_sets,
-        data_set=data_set,
+        f"{t} frames × {n} ROIs · {_size(path.stat().st_size)}",
+        axes=TIME_AS_DETECTED,
+        axes_choices=TIME_CHOICES,
+        rate=rate,
+        data_sets=tuple((key, key) for key in matrix.keys),
+        data_set=matrix.key or None,
+        notes=matrix.notes,
     )
 
 
-def _suite2p(path: Path) -> Recognised:
-    plane = suite2p_plane(path)
-    facts, rate = path.name, None
-    if plane is not None and (plane / "F.npy").is_file():
-        shape = _npy_header(plane / "F.npy").shape
-        facts = f"{shape[0]} ROIs × {shape[1]} frames"
-    return Recognised("suite2p", facts, rate=rate)
+def _suite2p(path: Path, _: str | None) -> Recognised:
+    from napari_cebra.io import read_suite2p
+
+    folder = read_suite2p(path if path.is_dir() else path.parent)
+    accepted = int(folder.rois.accepted.sum())
+    return Recognised(
+        "suite2p",
+        f"{len(folder.rois)} ROIs ({accepted} accepted) × {folder.raw.n_frames} frames",
+        rate=folder.rate,
+        notes=folder.notes,
+    )
 
 
-def _npy_header(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InvalidInput(
-            f"{path.name} is not a numpy array that can be read ({error}); save it "
-            "again with numpy.save."
-        ) from error
+def _spikes(path: Path, _: str | None) -> Recognised:
+    return Recognised("spikes", f"{path.name} · {_size(path.stat().st_size)}")
 
 
 def _swapped(axes: str, i: int, j: int) -> str:

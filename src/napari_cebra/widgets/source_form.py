@@ -29,6 +29,9 @@ TRACE_KINDS = (
     ("events", "deconvolved events"),
     ("rates", "spikes per bin"),
 )
+TIME_AS_DETECTED = "as detected"
+_TIME_AXES = {"rows are time": 0, "columns are time": 1}
+TIME_CHOICES = (TIME_AS_DETECTED, *_TIME_AXES)
 _POSITIONS = (("C", "Channel"), ("Z", "Plane"), ("S", "Colour"), ("Q", "Axis Q"))
 
 
@@ -78,6 +81,7 @@ class SourceChoice:
     axes: str = ""
     rate: float | None = None
     data_set: str | None = None
+    time_axis: int | None = None
     trace_kind: str = "dff"
     bin_s: float = 0.1
     select: tuple[tuple[str, int], ...] = ()
@@ -191,6 +195,7 @@ class SourceForm(QFrame):
             axes=str(self._axes.value() or self._recognised.axes),
             rate=self._rate.value() or None,
             data_set=self._data_set.value() or self._recognised.data_set,
+            time_axis=_TIME_AXES.get(str(self._axes.value())),
             trace_kind=str(self._trace_kind.value()),
             bin_s=self._bin.value() / 1000,
             select=tuple(
@@ -220,4 +225,4 @@ class SourceForm(QFrame):
 
 def _spelt(order: str) -> str:
     """Return an axis order as a person reads it: "T × Y × X"."""
-    return " × ".join(order)
+    return order if " " in order else " × ".join(order)
