@@ -120,22 +120,26 @@ def _from_suite2p(source: SourceConfig, settings: DffSettings) -> Recording:
 
 
 def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
-    from napari_cebra.io import read_traces
+    from napari_cebra.io.trace_matrix import read_trace_matrix
 
     assert source.traces is not None
-    traces = read_traces(
+    matrix = read_trace_matrix(
         source.traces,
         key=source.traces_key,
         time_axis=source.time_axis,
         rate=source.rate,
         kind=source.traces_kind,
     )
-    name = Path(source.traces).stem
-    step = "read traces", source.traces
-    if traces.kind != "raw":
-        return Recording(traces, name=name).with_step(*step)
-    made = dff(traces, None, settings)
-    return Recording(made.traces, raw=traces, name=name).with_step(*step)
+    traces, raw = matrix.traces, None
+    if traces.kind == "raw":
+        traces, raw = dff(traces, None, settings).traces, traces
+    recording = Recording(
+        traces,
+        raw=raw,
+        frame_times=None if source.rate is not None else matrix.frame_times,
+        name=Path(source.traces).stem,
+    )
+    return recording.with_step("read traces", source.traces)
 
 
 def _check_files(source: SourceConfig) -> None:
