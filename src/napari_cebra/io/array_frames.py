@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.io.damage import reading
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -56,14 +57,10 @@ class ArrayFrames:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return frames ``start:stop`` as (n, Y, X), a copy of the stored values."""
-        try:
+        with reading(
+            self._name, f"frames {start} to {stop - 1}", "check that it is still there"
+        ):
             block = np.asarray(self._array[self._plan.key(start, stop)])
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise InvalidInput(
-                f"Frames {start} to {stop - 1} of {self._name} cannot be read "
-                f"({type(error).__name__}: {error}); the file is damaged or no longer "
-                "there."
-            ) from error
         frames = block.transpose(self._plan.order)
         return np.array(frames, dtype=self.dtype, order="C")
 

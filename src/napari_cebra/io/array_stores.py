@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_cebra.io.array_frames import ArrayFrames
 from napari_cebra.io.axes import guess_axes
+from napari_cebra.io.damage import open_npy, reading
 from napari_cebra.io.raw_frames import RawFrames
 from napari_cebra.recording import InvalidInput
 
@@ -43,13 +44,7 @@ class Dataset:
 
 def npy_dataset(path: Path) -> Dataset:
     """Describe an npy file; pickled objects are refused."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
-        raise InvalidInput(
-            f"{path.name} is not a whole npy array ({error}); save it again with "
-            "numpy.save."
-        ) from error
+    array = open_npy(path)
 
     def open_frames(plan: AxisPlan) -> FrameReader:
         if plan.axes == "TYX" and array.flags.c_contiguous:
@@ -82,14 +77,9 @@ def hdf5_datasets(path: Path) -> list[Dataset]:
             _described(name, item, labels, attributes, _hdf5_opener(path, name))
         )
 
-    try:
+    with reading(path.name, "HDF5", "save it again"):
         with h5py.File(path, "r") as file:
             file.visititems(visit)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"{path.name} cannot be read as HDF5 ({error}); it is damaged or not an "
-            "HDF5 file: save it again."
-        ) from error
     return _largest_first(found, path)
 
 
@@ -120,7 +110,7 @@ def zarr_datasets(path: Path) -> list[Dataset]:
     """List the arrays of a zarr store with at least 3 axes, largest first."""
     import zarr
 
-    try:
+    with reading(path.name, "zarr", "save it again as zarr 2 or 3"):
         node = zarr.open(str(path), mode="r")
         arrays = (
             [("", node)]
@@ -143,11 +133,6 @@ def zarr_datasets(path: Path) -> list[Dataset]:
             for name, array in arrays
             if len(array.shape) >= 3 and array.dtype.kind in "iuf" and array.size
         ]
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise InvalidInput(
-            f"{path.name} cannot be read as zarr ({error}); it is damaged or written "
-            "by another version: save it again as zarr 2 or 3."
-        ) from error
     return _largest_first(found, path)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.io.damage import open_npy, reading
 from napari_cebra.io.numbered import TIFF_SUFFIXES
 from napari_cebra.recording import InvalidInput
 
@@ -59,32 +60,14 @@ def read_label_image(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def _pixels(path: Path, suffix: str) -> Any:
-    try:
+    with reading(path.name, "a label image", "save it again"):
         if suffix == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            return open_npy(path)
         if suffix == ".png":
             from skimage.io import imread
 
             return imread(path)
         return _tiff_pixels(path)
-    except InvalidInput:
-        raise
-    except (
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        OSError,
-        RuntimeError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise InvalidInput(
-            f"{path.name} cannot be read ({error}); the label image is damaged: save "
-            "it again."
-        ) from error
 
 
 def _tiff_pixels(path: Path) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.io.damage import DAMAGED, open_npy, reading
 from napari_cebra.io.numbered import TIFF_SUFFIXES
 from napari_cebra.io.sources import SourceFile
 from napari_cebra.io.stack import LazyFrames
@@ -111,13 +112,7 @@ def _plain(
 
 
 def _npy(path: Path) -> np.ndarray:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
-        raise InvalidInput(
-            f"{path.name} is not a whole npy array ({error}); save the movie again."
-        ) from error
-    return _checked(array, path)
+    return _checked(open_npy(path, "save the movie again"), path)
 
 
 def _checked(array: np.ndarray, path: Path) -> np.ndarray:
@@ -148,8 +143,6 @@ def _tiff(path: Path, rate: float | None) -> Movie:
 def _colour_tiff(path: Path, axes: str, shape: tuple[int, ...]) -> Any:
     import tifffile
 
-    from napari_cebra.io.tiff import DAMAGED
-
     if axes != "TYXS" or shape[-1] not in (3, 4):
         raise InvalidInput(
             f"{path.name} has the axes {axes} ({'×'.join(map(str, shape))}); a colour "
@@ -177,16 +170,8 @@ class _ColourPages:
         self.dtype = np.dtype(self._tif.pages.first.dtype).newbyteorder("=")
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        from napari_cebra.io.tiff import DAMAGED
-
-        try:
-            with self._lock:
-                frames = self._tif.asarray(key=range(start, stop))
-        except DAMAGED as error:
-            raise InvalidInput(
-                f"Frame {start} of {self._name} cannot be decoded ({error}); the file "
-                "is damaged: save it again."
-            ) from error
+        with self._lock, reading(self._name, "colour frames", "save it again"):
+            frames = self._tif.asarray(key=range(start, stop))
         return frames.reshape(stop - start, *self.shape[1:3], -1)[..., :3]
 
     def view(self) -> None:

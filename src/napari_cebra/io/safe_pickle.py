@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.io.damage import npy_header, reading
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -49,51 +50,25 @@ def load_objects(path: Path) -> Any:
         dtype constructors; nothing of it has been run then.
     """
     try:
-        data = path.read_bytes()
-        stream = io.BytesIO(data)
-        shape, dtype = _npy_header(stream)
-        if not dtype.hasobject:
-            return np.load(path, allow_pickle=False)
-        start = stream.tell()
-        _scan(data[start:])
-        stored = _Unpickler(io.BytesIO(data[start:])).load()
-        values = _unwrapped(stored)
+        with reading(path.name, "a suite2p file", "copy it again"):
+            data = path.read_bytes()
+            stream = io.BytesIO(data)
+            shape, dtype = npy_header(stream)
+            if not dtype.hasobject:
+                return np.load(path, allow_pickle=False)
+            body = data[stream.tell() :]
+            _scan(body)
+            values = _unwrapped(_Unpickler(io.BytesIO(body)).load())
     except _Refused as error:
         raise InvalidInput(
             f"{path.name} was not opened: it asks to run {error}, which a suite2p file "
             "does not need; get the file from its source again."
-        ) from error
-    except (
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        OSError,
-        RecursionError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-    ) as error:
-        raise InvalidInput(
-            f"{path.name} is damaged ({type(error).__name__}: {error}); copy it again "
-            "from the suite2p folder."
         ) from error
     if isinstance(values, np.ndarray):
         values = values.tolist() if values.dtype.hasobject else values
     if shape == () and isinstance(values, list) and len(values) == 1:
         return values[0]
     return values
-
-
-def _npy_header(stream: io.BytesIO) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    else:
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    return shape, dtype
 
 
 def _scan(data: bytes) -> None:

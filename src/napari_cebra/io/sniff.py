@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_cebra.io.array_stores import is_zarr
+from napari_cebra.io.damage import open_npy, reading
 from napari_cebra.io.movies import VIDEO_SUFFIXES
 from napari_cebra.io.numbered import TIFF_SUFFIXES
 from napari_cebra.io.stacks import HDF5_SUFFIXES
@@ -96,13 +97,7 @@ def _tiff(path: Path) -> Sniffed:
 def _npy(path: Path) -> Sniffed:
     if suite2p_plane(path.parent) == path.parent:
         return Sniffed("suite2p", ("traces",))
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
-        raise InvalidInput(
-            f"{path.name} is not a whole npy array ({error}); save it again with "
-            "numpy.save."
-        ) from error
+    array = open_npy(path)
     if array.ndim == 2:
         # Traces are real numbers almost always, label images never.
         whole = array.dtype.kind in "iub"
@@ -115,13 +110,9 @@ def _npy(path: Path) -> Sniffed:
 
 
 def _npz(path: Path) -> Sniffed:
-    try:
+    with reading(path.name, "npz", "save it again"):
         with np.load(path, allow_pickle=False) as stored:
             spikes = {"spike_times", "spike_units"} <= set(stored.files)
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise InvalidInput(
-            f"{path.name} is not a whole npz file ({error}); save it again."
-        ) from error
     return Sniffed("spikes") if spikes else Sniffed("traces")
 
 
@@ -137,14 +128,9 @@ def _hdf5(path: Path) -> Sniffed:
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf":
             axes.append(item.ndim)
 
-    try:
+    with reading(path.name, "HDF5", "save it again"):
         with h5py.File(path, "r") as file:
             file.visititems(visit)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"{path.name} cannot be read as HDF5 ({error}); it is damaged or not an "
-            "HDF5 file: save it again."
-        ) from error
     if units:
         return Sniffed("spikes")
     if max(axes, default=0) >= 3:

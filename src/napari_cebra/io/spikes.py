@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from napari_cebra.io.array_stores import holds_what_it_announces
+from napari_cebra.io.damage import open_npz, reading
 from napari_cebra.io.sources import SourceFile
 from napari_cebra.recording import InvalidInput, Recording, Traces, Variable
 
@@ -100,37 +100,13 @@ def read_spikes(path: str | os.PathLike[str]) -> SpikeRecording:
     if not path.is_file():
         raise InvalidInput(f"There is no file {path}; choose the spikes again.")
     suffix = path.suffix.lower()
-    try:
-        if suffix == ".npz":
-            found = _from_npz(path)
-        elif suffix in (".h5", ".hdf5", ".nwb"):
-            found = _from_hdf5(path)
-        else:
-            raise InvalidInput(
-                f"{path.name} is not a spike file that can be read; choose HDF5 "
-                "(.h5, .nwb) or npz."
-            )
-    except (
-        EOFError,
-        IndexError,
-        KeyError,
-        MemoryError,
-        NotImplementedError,
-        OSError,
-        OverflowError,
-        RuntimeError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        if isinstance(error, InvalidInput):
-            raise
+    if suffix not in (".npz", ".h5", ".hdf5", ".nwb"):
         raise InvalidInput(
-            f"{path.name} cannot be read as spike times ({error}); it is damaged: copy "
-            "it again."
-        ) from error
+            f"{path.name} is not a spike file that can be read; choose HDF5 "
+            "(.h5, .nwb) or npz."
+        )
+    with reading(path.name, "spike times", "copy it again"):
+        found = _from_npz(path) if suffix == ".npz" else _from_hdf5(path)
     return _cleaned(path, *found)
 
 
@@ -138,7 +114,7 @@ _Found = tuple[list[np.ndarray], list[str], np.ndarray | None, np.ndarray | None
 
 
 def _from_npz(path: Path) -> _Found:
-    with np.load(path, allow_pickle=False) as stored:
+    with open_npz(path) as stored:
         missing = [k for k in ("spike_times", "spike_units") if k not in stored]
         if missing:
             raise InvalidInput(
@@ -182,14 +158,20 @@ def _from_hdf5(path: Path) -> _Found:
             )
         units = file[groups[0]]
         numbers = sorted((k for k in units if k.isdigit()), key=int)
-        times = [np.asarray(units[k]["times"], np.float64).ravel() for k in numbers]
+        times = [_values(units[k]["times"]).ravel() for k in numbers]
         names = [_unit_name(units[k], k) for k in numbers]
         if not tracks:
             return times, names, None, None, ""
         track = file[tracks[0]]
-        position = np.asarray(track["data"], np.float64)
-        clock = np.asarray(track["timestamps"], np.float64).ravel()
+        position = _values(track["data"])
+        clock = _values(track["timestamps"]).ravel()
         return times, names, position, clock, _units_of(track["data"])
+
+
+def _values(data: Any) -> np.ndarray:
+    if not holds_what_it_announces(data):
+        raise ValueError(f"{data.name} does not hold what it announces")
+    return np.asarray(data, np.float64)
 
 
 def _unit_name(unit: Any, number: str) -> str:

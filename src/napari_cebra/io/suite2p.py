@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.io.damage import open_npy
 from napari_cebra.io.safe_pickle import load_objects
 from napari_cebra.io.sources import SourceFile
 from napari_cebra.recording import InvalidInput, RoiSet, Traces
@@ -276,13 +277,7 @@ def _iscell(plane: Path, n: int, notes: list[str]) -> tuple[np.ndarray, np.ndarr
 
 
 def _numeric(path: Path) -> np.ndarray:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, OverflowError, SyntaxError) as error:
-        raise InvalidInput(
-            f"{path.name} is not a whole numeric array ({error}); copy it again from "
-            "the suite2p folder."
-        ) from error
+    array = open_npy(path, "copy it again from the suite2p folder")
     if array.dtype.kind not in "iufb":
         raise InvalidInput(
             f"{path.name} holds {array.dtype}, not numbers; copy it again."

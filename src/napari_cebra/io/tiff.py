@@ -12,6 +12,7 @@ import tifffile
 
 from napari_cebra.io.array_frames import ArrayFrames, check_pixel_type
 from napari_cebra.io.axes import AxisPlan, name_axes
+from napari_cebra.io.damage import reading
 from napari_cebra.io.raw_frames import RawFrames
 from napari_cebra.io.tiff_chain import PageTable, walk_pages
 from napari_cebra.io.tiff_decoded import DecodedFrames
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
 
     from napari_cebra.io.stack import FrameReader
 
-# What a damaged file makes tifffile, struct and numpy raise.
-DAMAGED = (
-    tifffile.TiffFileError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 # Layouts whose pages are not simply one plane after the other.
 _FOREIGN = (
     "is_ome",
@@ -122,6 +111,14 @@ def open_tiff(layout: TiffLayout, plan: AxisPlan) -> FrameReader:
     frame_shape = plan.frames_shape[1:]
     file_of, offsets = layout.file_of[pages], layout.offsets[pages]
     counts = layout.counts[pages]
+    nbytes = math.prod(frame_shape) * layout.stored.itemsize
+    # No codec packs a frame this well; the size in the header is not true.
+    least = nbytes if not layout.compressed else (nbytes >> 28) * (nbytes // 5000)
+    if np.any(counts.sum(axis=1) < least):
+        raise InvalidInput(
+            f"{name} announces frames of {'×'.join(map(str, frame_shape))} pixels but "
+            "holds less than that; it is damaged: copy it again."
+        )
     if not layout.compressed and _in_one_piece(offsets, counts):
         return RawFrames(
             layout.paths, file_of, offsets[:, 0], frame_shape, layout.stored
@@ -137,26 +134,22 @@ def _layout_of_file(path: Path, alone: bool) -> TiffLayout:
     # The chain is walked first: it tells a damaged file from a healthy one
     # where tifffile would log a warning and go on with fewer frames.
     table = walk_pages(path)
-    try:
-        with tifffile.TiffFile(path, _multifile=False) as tif:
-            page = tif.pages.first
-            if page.dtype is None or not page.shape or page.dtype.kind not in "iufbc":
-                raise InvalidInput(
-                    f"{path.name} holds pages of a kind that cannot be read as pixels; "
-                    "save it as an uncompressed TIFF."
-                )
-            foreign = any(getattr(tif, flag) for flag in _FOREIGN)
-            # One file of several with a common description holds its own pages.
-            foreign = foreign and alone and not _is_part(tif, table)
-            layout = _foreign(path, tif) if foreign else _plain(path, tif, table)
-    except InvalidInput:
-        raise
-    except DAMAGED as error:
-        raise InvalidInput(
-            f"{path.name} cannot be read as TIFF ({error}); it is damaged or not a "
-            "TIFF file: copy it again from where it was recorded."
-        ) from error
-    _check_length(path, layout, table)
+    _check_length(path, table)
+    with (
+        reading(path.name, "TIFF", "copy it again from where it was recorded"),
+        tifffile.TiffFile(path, _multifile=False) as tif,
+    ):
+        page = tif.pages.first
+        if page.dtype is None or not page.shape or page.dtype.kind not in "iufbc":
+            raise InvalidInput(
+                f"{path.name} holds pages of a kind that cannot be read as pixels; "
+                "save it as an uncompressed TIFF."
+            )
+        foreign = any(getattr(tif, flag) for flag in _FOREIGN)
+        # One file of several with a common description holds its own pages.
+        foreign = foreign and alone and not _is_part(tif, table)
+        layout = _foreign(path, tif) if foreign else _plain(path, tif, table)
+    _check_length(path, layout)
     return layout
 
 
@@ -169,16 +162,18 @@ def _is_part(tif: tifffile.TiffFile, table: PageTable) -> bool:
     return any(page is None for page in series.pages)
 
 
-def _check_length(path: Path, layout: TiffLayout, table: PageTable) -> None:
-    size = path.stat().st_size
-    ends = (layout.offsets + layout.counts).max(axis=1)
-    missing = ends > size
-    if table.broken_after is not None or np.any(missing[layout.file_of == 0]):
-        good = int(np.argmax(missing)) if missing.any() else table.broken_after
-        raise InvalidInput(
-            f"{path.name} is cut short: only its first {good} pages are whole; copy "
-            "it again, or finish the recording, before loading it."
-        )
+def _check_length(path: Path, pages: PageTable | TiffLayout) -> None:
+    """Refuse a file that ends before its last page does."""
+    ends = (pages.offsets + pages.counts).max(axis=1)
+    missing = ends > path.stat().st_size
+    broken = pages.broken_after if isinstance(pages, PageTable) else None
+    if broken is None and not missing.any():
+        return
+    good = int(np.argmax(missing)) if missing.any() else broken
+    raise InvalidInput(
+        f"{path.name} is cut short: only its first {good} pages are whole; copy it "
+        "again, or finish the recording, before loading it."
+    )
 
 
 def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
@@ -279,10 +274,14 @@ def _joined(first: TiffLayout, paths: list[Path]) -> TiffLayout:
     n_frames = first.shape[0]
     for number, path in enumerate(paths[1:], start=1):
         table = walk_pages(path)
-        with tifffile.TiffFile(path, _multifile=False) as tif:
+        _check_length(path, table)
+        with (
+            reading(path.name, "TIFF", "copy it again from where it was recorded"),
+            tifffile.TiffFile(path, _multifile=False) as tif,
+        ):
             page: Any = tif.pages.first
             part = _plain(path, tif, table)
-        _check_length(path, part, table)
+        _check_length(path, part)
         same = part.shape[-part.plane_axes :] == first.shape[-first.plane_axes :]
         same &= page.dtype == first.stored.newbyteorder("=")
         same &= np.dtype(tif.byteorder + page.dtype.char) == first.stored

@@ -185,7 +185,8 @@ class _Walker:
         found = {}
         for code, kind, n, value in self.entry.iter_unpack(self.data[ifd + head : end]):
             if code in _WANTED and kind in _SIZES:
-                found[code] = self._values(kind, n, value)
+                if n:
+                    found[code] = self._values(kind, n, value)
         (following,) = self.link.unpack_from(self.data, end)
         offsets = found.get(273) or found.get(324)
         counts = found.get(279) or found.get(325)
@@ -202,6 +203,8 @@ class _Walker:
             counts = (width[0] * length[0] * samples * bits[0] // 8,)
         numbers = found.get(_FORMAT, (1,))[0]
         form = (width[0], length[0], bits[0], compression, samples, numbers)
+        if min(*offsets, *counts) < 0 or max(*offsets, *counts) > 1 << 62:
+            raise BrokenPage
         thumbnail = bool(found.get(_SUBFILE, (0,))[0] & 1)
         return _Page(form, offsets, counts, thumbnail, following)
 

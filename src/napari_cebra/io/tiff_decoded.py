@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
+from napari_cebra.io.damage import reading
 from napari_cebra.io.raw_frames import ThreadFiles, read_exactly
-from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,13 +98,10 @@ class DecodedFrames:
             out[y : y + rows, x : x + columns] = piece[:rows, :columns]
 
     def _decode(self, data: bytes, k: int, frame: int, name: str) -> tuple[Any, Any]:
-        try:
+        with reading(
+            f"Frame {frame} of {name}", "pixels", "copy it from where it was recorded"
+        ):
             segment, place, _ = self._page.decode(data, k, **self._tables)
-        except (ValueError, RuntimeError, TypeError, LookupError, MemoryError) as error:
-            raise InvalidInput(
-                f"Frame {frame} of {name} cannot be decoded ({error}); the file is "
-                "damaged: copy it again from where it was recorded."
-            ) from error
         return segment, place
 
     def view(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cebra.io.array_stores import holds_what_it_announces
+from napari_cebra.io.damage import open_npy, open_npz, reading
 from napari_cebra.io.sources import SourceFile
 from napari_cebra.io.tables import read_table
 from napari_cebra.recording import InvalidInput, Traces
@@ -148,34 +147,14 @@ def _content(path: Path) -> _Content:
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv", ".txt"):
         return _from_table(path)
-    try:
-        if suffix == ".npy":
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            return _Content({"": array} if _is_matrix(array) else {})
+    if suffix == ".npy":
+        array = open_npy(path)
+        return _Content({"": array} if _is_matrix(array) else {})
+    with reading(path.name, "a trace matrix", "save it again as plain numbers"):
         if suffix == ".npz":
             return _from_npz(path)
         if suffix in (".h5", ".hdf5", ".hdf", ".nwb", ".mat"):
             return _from_hdf5(path)
-    except (
-        EOFError,
-        KeyError,
-        MemoryError,
-        NotImplementedError,
-        OSError,
-        OverflowError,
-        RuntimeError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput(
-            f"{path.name} cannot be read ({error}); it is damaged or not a plain "
-            "numeric file: save it again."
-        ) from error
     raise InvalidInput(
         f"{path.name} is not a trace matrix that can be read; choose npy, npz, CSV, "
         "TSV or HDF5."
@@ -188,34 +167,14 @@ def _is_matrix(array: Any) -> bool:
 
 def _from_npz(path: Path) -> _Content:
     content = _Content({})
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        sizes = {m.filename.removesuffix(".npy"): m.file_size for m in members}
-        for member in members:
-            _check_header(archive, member)
-    with np.load(path, allow_pickle=False) as stored:
-        for name in sizes:
+    with open_npz(path) as stored:
+        for name in stored.files:
             array = stored[name]
             if _is_matrix(array):
                 content.arrays[name] = array
             elif array.ndim <= 1:
                 content.beside[name] = array
     return content
-
-
-def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    """Refuse an array that announces more than the archive holds of it."""
-    with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-        else:
-            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if needed > member.file_size or member.file_size > 2000 * (
-        member.compress_size + 1024
-    ):
-        raise ValueError(f"{member.filename} does not hold what it announces")
 
 
 def _from_hdf5(path: Path) -> _Content:

@@ -1,0 +1,242 @@
+"""Damage anywhere in a file is said in one sentence, and costs no memory."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from napari_cebra.io import (
+    open_movie,
+    open_stack,
+    read_label_image,
+    read_spikes,
+    read_suite2p,
+    read_table,
+    read_trace_matrix,
+    sniff,
+)
+from napari_cebra.recording import InvalidInput
+
+RNG = np.random.default_rng(5)
+EXAMPLES = int(os.environ.get("NAPARI_CEBRA_FUZZ", "25"))
+FRAMES = RNG.integers(0, 4000, (6, 12, 14)).astype(np.uint16)
+
+
+def stack(path):
+    sniff(path)
+    with open_stack(path) as opened:
+        opened.read(0, 1)
+        np.asarray(opened.lazy[-1])
+        opened.read(0, min(opened.n_frames, 40))
+
+
+def movie(path):
+    opened = open_movie(path)
+    np.asarray(opened.array[0])
+    opened.close()
+
+
+def traces(path):
+    sniff(path)
+    read_trace_matrix(path)
+
+
+def tiff(**options) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, FRAMES, **options)
+    return file.getvalue()
+
+
+def paged(**options) -> bytes:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as tif:
+        for frame in FRAMES:
+            tif.write(frame, contiguous=False, metadata=None, **options)
+    return file.getvalue()
+
+
+def npy(values) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+def hdf5(**content) -> bytes:
+    file = io.BytesIO()
+    with h5py.File(file, "w") as store:
+        for name, values in content.items():
+            store.create_dataset(name, data=values, chunks=True, compression=1)
+    return file.getvalue()
+
+
+def npz(**content) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **content)
+    return file.getvalue()
+
+
+def suite2p_stat() -> bytes:
+    roi = {"ypix": np.arange(4), "xpix": np.arange(4), "lam": np.ones(4, np.float32)}
+    file = io.BytesIO()
+    np.save(file, np.array([roi, roi | {"med": [1, 2.5]}], object), allow_pickle=True)
+    return file.getvalue()
+
+
+def plane(path):
+    np.save(path.parent / "F.npy", np.ones((2, 5), np.float32))
+    read_suite2p(path.parent)
+
+
+def labels() -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, FRAMES[0], compression="zlib")
+    return file.getvalue()
+
+
+CASES = {
+    "contiguous tif": ("s.tif", tiff(), stack),
+    "imagej tif": ("s.tif", tiff(imagej=True, metadata={"axes": "TYX"}), stack),
+    "ome tif": ("s.tif", tiff(ome=True, metadata={"axes": "TYX"}), stack),
+    "big tif": ("s.tif", tiff(bigtiff=True), stack),
+    "paged tif": ("s.tif", paged(), stack),
+    "zlib tif": ("s.tif", paged(compression="zlib", predictor=True), stack),
+    "lzw tif": ("s.tif", paged(compression="lzw"), stack),
+    "zstd tif": ("s.tif", tiff(compression="zstd"), stack),
+    "tiled tif": ("s.tif", paged(tile=(16, 16), compression="zlib"), stack),
+    "colour tif": ("s.tif", tiff(photometric="minisblack"), movie),
+    "npy": ("s.npy", npy(FRAMES), stack),
+    "h5": ("s.h5", hdf5(movie=FRAMES), stack),
+    "label tif": ("l.tif", labels(), read_label_image),
+    "stat.npy": ("stat.npy", suite2p_stat(), plane),
+    "csv": ("t.csv", b"a,b,c\n1,2.5,left\n3,,right\n4,1e5,left\n", read_table),
+    "traces npy": ("t.npy", npy(RNG.normal(size=(9, 3))), traces),
+    "traces npz": ("t.npz", npz(traces=np.ones((9, 3)), time=np.arange(9)), traces),
+    "traces h5": ("t.h5", hdf5(traces=RNG.random((9, 3))), traces),
+    "spikes npz": (
+        "t.npz", npz(spike_times=np.arange(5.0), spike_units=np.arange(5)), read_spikes,
+    ),
+    "spikes h5": (
+        "t.h5", hdf5(**{"a/UnitTimes/0/times": np.ones((1, 4))}), read_spikes,
+    ),
+}  # fmt: skip
+
+
+@st.composite
+def damage(draw) -> list[tuple[str, float, bytes]]:
+    kind = st.sampled_from(["cut", "overwrite", "insert", "drop"])
+    place = st.floats(0, 1, exclude_max=True)
+    # Headers are short, so half of the damage is put into the first part.
+    early = st.floats(0, 0.1)
+    few = st.binary(min_size=1, max_size=6)
+    telling = st.sampled_from([b"\xff" * 4, b"\0" * 8, b"\xff\xff\xff\x7f", b"9999"])
+    step = st.tuples(kind, place | early, few | telling)
+    return draw(st.lists(step, min_size=1, max_size=3))
+
+
+def damaged(content: bytes, steps: list[tuple[str, float, bytes]]) -> bytes:
+    for kind, place, new in steps:
+        at = int(place * len(content))
+        if kind == "cut":
+            content = content[:at]
+        elif kind == "overwrite":
+            content = content[:at] + new + content[at + len(new) :]
+        elif kind == "insert":
+            content = content[:at] + new + content[at:]
+        else:
+            content = content[:at] + content[at + len(new) :]
+    return content
+
+
+def peak_memory() -> int:
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore")
+def test_damage_is_said_and_costs_no_memory(tmp_path, case) -> None:
+    name, content, read = CASES[case]
+    path = tmp_path / name
+    path.write_bytes(content)
+    read(path)  # The undamaged file is read.
+    before = peak_memory()
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(damage())
+    def try_one(steps) -> None:
+        path.write_bytes(damaged(content, steps))
+        try:
+            read(path)
+        except InvalidInput as error:
+            assert str(error).endswith(".")
+
+    try_one()
+    assert peak_memory() - before < 300e6
+
+
+def test_shapes_that_lie_are_not_believed(tmp_path) -> None:
+    content = bytearray(npy(FRAMES))
+    at = content.index(b"(6, 12, 14)")
+    content[at : at + 11] = b"(6,129,999)"
+    (tmp_path / "s.npy").write_bytes(content)
+    with pytest.raises(InvalidInput):
+        open_stack(tmp_path / "s.npy")
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file.create_dataset("m", (10, 10**6, 10**6), "u2", chunks=(1, 64, 64))
+        file.create_dataset("t", (10**6, 10**6), "u2", chunks=(64, 64))
+    with pytest.raises(InvalidInput, match="no numeric data set"):
+        open_stack(tmp_path / "s.h5")
+    with pytest.raises(InvalidInput, match="no numeric matrix"):
+        read_trace_matrix(tmp_path / "s.h5")
+    header = np.lib.format.magic(1, 0)
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 90000), }"
+    text = text.ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
+        archive.writestr("traces.npy", header + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(InvalidInput, match="does not hold what it announces"):
+        read_trace_matrix(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_tiff_frames_larger_than_what_is_there(tmp_path, compression) -> None:
+    path = tmp_path / "s.tif"
+    path.write_bytes(paged(compression=compression))
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        for page in tif.pages:
+            page.tags["ImageWidth"].overwrite(60_000)
+            page.tags["ImageLength"].overwrite(60_000)
+            page.tags["RowsPerStrip"].overwrite(60_000)
+    with pytest.raises(InvalidInput, match="holds less than that"):
+        open_stack(path)
+
+
+def test_a_pickle_that_announces_a_huge_length_is_refused(tmp_path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|O", "fortran_order": False, "shape": (1,)}
+    )
+    long = pickle.BYTEARRAY8 + (1 << 40).to_bytes(8, "little") + b"."
+    memo = pickle.NONE + pickle.LONG_BINPUT + (1 << 31).to_bytes(4, "little") + b"."
+    for body in (long, memo):
+        (tmp_path / "stat.npy").write_bytes(header.getvalue() + b"\x80\x05" + body)
+        with pytest.raises(InvalidInput, match="is damaged"):
+            plane(tmp_path / "stat.npy")
