@@ -121,7 +121,8 @@ def extract(
     rings = neuropil_rings(rois, ring_inner, ring_pixels) if neuropil else None
     threads = default_threads() if threads is None else threads
     masks, weight = _masks(rois, rings, threads, compiled)
-    values = np.empty((n_frames, masks.n_masks), np.float32)
+    raw = np.empty((n_frames, len(rois)), np.float32)
+    ring = np.empty((n_frames, masks.n_masks - len(rois)), np.float32)
     frame_mean = np.empty(n_frames)
     total = np.zeros((height, width))
     peak = np.full((height, width), -np.inf)
@@ -132,21 +133,20 @@ def extract(
             span = slice(start, start + len(frames))
             if not np.isfinite(sums.frames).all():
                 raise InvalidInput(_not_finite(frames, sums.frames, start))
-            values[span] = sums.masks / weight
+            means = sums.masks / weight
+            raw[span], ring[span] = means[:, : len(rois)], means[:, len(rois) :]
             frame_mean[span] = sums.frames / (height * width)
             total += sums.total
             np.maximum(peak, sums.peak, out=peak)
             if time.monotonic() - reported >= REPORT_SECONDS:
                 yield Progress(span.stop, n_frames, "frames", "Extracting traces")
                 reported = time.monotonic()
-    n = len(rois)
-    made_by: dict[str, Any] = {"step": "extract", "trace": "sum(w F) / sum(w)"}
+    raw_by: dict[str, Any] = {"step": "extract", "trace": "sum(w F) / sum(w)"}
     ring_by = {"step": "extract", "inner": ring_inner, "min_pixels": ring_pixels}
+    around = None if rings is None else Traces(ring, "neuropil", stack.rate, ring_by)
     return Extraction(
-        Traces(values[:, :n], "raw", stack.rate, made_by),
-        None
-        if rings is None
-        else Traces(values[:, n:], "neuropil", stack.rate, ring_by),
+        Traces(raw, "raw", stack.rate, raw_by),
+        around,
         (total / n_frames).astype(np.float32),
         peak.astype(np.float32),
         frame_mean,
@@ -193,7 +193,7 @@ def _masks(
 def _blocks(stack: StackLike) -> Generator[tuple[int, np.ndarray], None, None]:
     """Blocks of frames with their first frame, the next one read meanwhile."""
     n_frames, height, width = stack.shape
-    frame_bytes = height * width * np.dtype(stack.dtype).itemsize
+    frame_bytes = height * width * _plain(np.dtype(stack.dtype)).itemsize
     size = int(np.clip(BLOCK_BYTES // max(frame_bytes, 1), 1, BLOCK_FRAMES))
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(_read, stack, 0, size)
