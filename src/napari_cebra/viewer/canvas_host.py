@@ -36,7 +36,7 @@ class CanvasHost(QWidget):
     def __init__(self, model: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
-        self._qt_viewer: _compat.QtViewer | None = None
+        self._canvases: list[_compat.QtViewer] = []  # one, or none
         self._contexts = 0
         _compat.stop_hover_status(model)
 
@@ -50,18 +50,20 @@ class CanvasHost(QWidget):
         self._build()
 
         self._timer.timeout.connect(self._rebuild)
+        # Whoever still holds the host must not keep a dead canvas with it.
+        self.destroyed.connect(self._canvases.clear)
 
     @property
     def qt_viewer(self) -> _compat.QtViewer | None:
         """The canvas of the moment; never keep it."""
-        return self._qt_viewer
+        return self._canvases[0] if self._canvases else None
 
     def release(self) -> None:
         """Destroy the canvas; call it before the dock is removed."""
         self._timer.stop()
-        if self._qt_viewer is None:
+        if not self._canvases:
             return
-        viewer, self._qt_viewer = self._qt_viewer, None
+        viewer = self._canvases.pop()
         _compat.disconnect_context(viewer, self._on_context)
         self._layout.removeWidget(viewer)
         viewer.close()
@@ -75,16 +77,17 @@ class CanvasHost(QWidget):
 
     def _build(self) -> None:
         self._contexts = 0
-        self._qt_viewer = _compat.QtViewer(self._model)
-        _compat.connect_context(self._qt_viewer, self._on_context)
-        _compat.hide_sliders(self._qt_viewer)
-        self._layout.addWidget(self._qt_viewer)
+        viewer = _compat.QtViewer(self._model)
+        self._canvases.append(viewer)
+        _compat.connect_context(viewer, self._on_context)
+        _compat.hide_sliders(viewer)
+        self._layout.addWidget(viewer)
 
     def _on_context(self, _event: object = None) -> None:
         """Note a context; a second one comes after reparenting, before paint."""
         self._contexts += 1
-        if self._contexts > 1 and self._qt_viewer is not None:
-            _compat.stop_drawing(self._qt_viewer)
+        if self._contexts > 1 and self._canvases:
+            _compat.stop_drawing(self._canvases[0])
             self._timer.start()  # not inside the Qt event that made it
 
     def _rebuild(self) -> None:

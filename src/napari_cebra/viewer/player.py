@@ -29,7 +29,9 @@ class Player(QObject):
         super().__init__(parent)
         self._workspace = workspace
         self._speed = 1.0
-        self._began = (0.0, 0.0)  # clock, frame
+        self._began = (0.0, 0)  # clock, frame
+        self._last = 0
+        self._ticked = 0.0
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(_TICK_MS)
@@ -85,7 +87,8 @@ class Player(QObject):
         if timeline.frame != self._last:  # someone went elsewhere: go on from there
             self._mark()
         clock, frame = self._began
-        elapsed = time.monotonic() - clock
+        self._ticked = time.monotonic()
+        elapsed = self._ticked - clock
         timeline.set(int(frame + elapsed * self.frames_per_second))
         self._last = timeline.frame
         if timeline.frame >= timeline.n_frames - 1:

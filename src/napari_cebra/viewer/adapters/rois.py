@@ -237,14 +237,14 @@ class RoiAdapter:
         mode = str(getattr(active, "mode", "pan_zoom"))
         if event.button != 1 or self.layer is None or mode != "pan_zoom":
             return
-        start = end = np.array(event.pos)
-        place, modifiers = event.position, [str(key) for key in event.modifiers]
+        start = np.array(event.pos)
+        place, shift = event.position, "Shift" in event.modifiers
         yield
         while event.type == "mouse_move":
-            end = np.array(event.pos)
             yield
-        if np.hypot(*(end - start)) <= _DRAG and self.layer.visible:
-            self._click(place, add="Shift" in modifiers)
+        moved = np.hypot(*(np.array(event.pos) - start))
+        if moved <= _DRAG and self.layer.visible:
+            self._click(place, add=shift)
 
     def _click(self, place: Any, *, add: bool) -> None:
         y, x = np.round(self.layer.world_to_data(place[-2:])).astype(int)

@@ -227,15 +227,15 @@ class LatentView(QWidget):
         """Tell a click from a drag; with shift, draw a box instead of panning."""
         if event.button != 1 or self.scene.is_empty:
             return
-        start, end = np.array(event.pos), np.array(event.pos)
-        shift = any(str(key) == "Shift" for key in event.modifiers)
+        start = np.array(event.pos)
+        shift = "Shift" in event.modifiers
         band = self._start_band() if shift else None
         yield
         while event.type == "mouse_move":
-            end = np.array(event.pos)
             if band is not None:
-                band.setGeometry(_rectangle(start, end))
+                band.setGeometry(_rectangle(start, np.array(event.pos)))
             yield
+        end = np.array(event.pos)  # moves in quick succession are not told
         if band is not None:
             self._end_band(band)
         if np.hypot(*(end - start)) > _DRAG:

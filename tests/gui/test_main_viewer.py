@@ -1,0 +1,276 @@
+"""The main viewer and the workspace: slider, masks, stimulus, plots."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from napari_cebra.recording import Traces
+from napari_cebra.traces import dff
+from napari_cebra.viewer.adapters import MovieAdapter, RoiAdapter, StimulusAdapter
+from napari_cebra.viewer.registry import jobs_of, workspace_of
+from napari_cebra.viewer.trace_plot import TracePlot, baseline_of
+from napari_cebra.viewer.training_plot import TrainingPlot
+
+pytestmark = pytest.mark.gui
+LEFT = Qt.MouseButton.LeftButton
+
+
+def test_registry_is_one_per_viewer_and_weak(make_napari_viewer):
+    viewer = make_napari_viewer()
+    from napari.utils._proxies import PublicOnlyProxy
+
+    workspace = workspace_of(viewer)
+    assert workspace_of(PublicOnlyProxy(viewer)) is workspace
+    assert jobs_of(PublicOnlyProxy(viewer)) is jobs_of(viewer)
+    assert workspace_of(make_napari_viewer()) is not workspace
+
+
+def test_slider_and_timeline_through_a_layer_in_seconds(make_napari_viewer):
+    """World coordinates: the layer's scale is 1/30 s, and another has more axes."""
+    viewer = make_napari_viewer()
+    workspace = workspace_of(viewer)
+    timeline = workspace.timeline
+    timeline.set_length(300)
+    layer = viewer.add_image(
+        np.zeros((300, 8, 8), np.uint8), scale=(1 / 30, 2, 2), translate=(5, 0, 0)
+    )
+    told = []
+    timeline.changed.connect(told.append)
+    adapter = MovieAdapter(viewer, timeline, layer)
+    viewer.dims.set_point(0, 5 + 120 / 30)
+    assert timeline.frame == 120
+    for frame in (0, 7, 299, 150):
+        timeline.set(frame)
+        assert viewer.dims.point[0] == pytest.approx(5 + frame / 30)
+        assert layer.world_to_data(viewer.dims.point)[0] == pytest.approx(frame)
+    assert told == [120, 0, 7, 299, 150], "each frame is told once"
+
+    viewer.add_image(np.zeros((2, 300, 8, 8), np.uint8), scale=(1, 1 / 30, 2, 2))
+    timeline.set(33)
+    assert viewer.dims.point[1] == pytest.approx(5 + 33 / 30)
+    adapter.close()
+    timeline.set(50)
+    assert viewer.dims.point[1] == pytest.approx(5 + 33 / 30)
+
+
+def test_stimulus_stands_beside_the_stack(make_napari_viewer, made):
+    viewer = make_napari_viewer()
+    workspace = workspace_of(viewer)
+    recording = made.recording()
+    stack = viewer.add_image(
+        np.zeros((600, 48, 64), np.uint8), scale=(1 / 30, 0.5, 0.5), name="stack"
+    )
+    limits = viewer.dims.range[0]
+    adapter = StimulusAdapter(viewer, workspace, stack)
+    workspace.set_recording(recording)
+    embedding = made.embedding(recording)
+    workspace.set_embedding(embedding)
+    decoding = made.decoding(recording, embedding)
+    workspace.set_decoding(decoding)
+
+    shown, decoded = adapter.shown, adapter.decoded
+    assert [layer.name for layer in viewer.layers][1:] == [
+        "shown",
+        "decoded (looked up)",
+    ]
+    assert viewer.dims.range[0] == limits, "the slider is unchanged"
+    stimulus = recording.stimulus
+    assert np.array_equal(shown.data[450], stimulus.movie[stimulus.shown[450]])
+    test = np.flatnonzero(decoding.rows)[5]
+    assert np.array_equal(decoded.data[test], stimulus.movie[decoding.predicted[test]])
+    assert not decoded.data[10].any(), "training rows show no decoded frame"
+
+    top, _, bottom, right = edges(stack)
+    upper, lower = edges(shown), edges(decoded)
+    assert upper[1] == lower[1] > right, "to the right of the stack"
+    assert upper[0] == pytest.approx(top) and lower[2] == pytest.approx(bottom)
+    assert upper[2] < lower[0], "and together as high"
+    shown.contrast_limits = (10, 99)
+    assert tuple(decoded.contrast_limits) == (10, 99)
+
+    workspace.timeline.set(int(test))
+    overlay = viewer.canvas.overlays.text
+    found = decoding.predicted[test]
+    assert f"decoded: frame {found} (looked up, not painted)" in overlay.text
+    workspace.timeline.set(10)
+    assert "decoded: nothing on training rows" in overlay.text
+
+    workspace.set_recording(None)
+    assert [layer.name for layer in viewer.layers] == ["stack"]
+    assert not overlay.visible
+    adapter.close()
+
+
+def edges(layer) -> tuple[float, ...]:
+    height, width = layer.data.shape[1:3]
+    _, top, left = layer.data_to_world([0, -0.5, -0.5])
+    _, bottom, right = layer.data_to_world([0, height - 0.5, width - 0.5])
+    return top, left, bottom, right
+
+
+@pytest.fixture
+def rois(make_napari_viewer, made):
+    viewer = make_napari_viewer()
+    workspace = workspace_of(viewer)
+    viewer.add_image(np.zeros((600, 48, 64), np.uint8), name="stack")
+    adapter = RoiAdapter(viewer, workspace, viewer.layers["stack"])
+    workspace.set_recording(made.recording())
+    return viewer, workspace, adapter
+
+
+def test_painting_undo_and_redo(rois):
+    _, workspace, adapter = rois
+    layer, first = adapter.layer, workspace.rois
+    y, x, _ = first.mask(2)
+    layer.paint((int(y.mean()), int(x.mean()) - 8), 1)  # brush of ROI 1, over 1 and 2
+    painted = workspace.rois
+    assert painted is not first
+    assert len(painted.mask(1)[0]) > len(first.mask(1)[0])
+    for other in range(2, 13):
+        assert np.array_equal(painted.mask(other)[0], first.mask(other)[0])
+
+    layer.undo()
+    assert workspace.rois is first
+    layer.redo()
+    assert workspace.rois is painted
+
+    layer.fill((int(y[0]), int(x[0])), 0)
+    assert 2 not in workspace.rois.ids
+    assert len(workspace.rois) == 11
+    workspace.undo_rois()
+    assert 2 in workspace.rois.ids
+    assert np.array_equal(layer.data, workspace.rois.to_labels())
+
+    layer.data = np.zeros_like(layer.data)
+    assert workspace.rois is None
+    layer.paint((20, 20), 3)
+    assert workspace.rois.ids.tolist() == [3], "and it can be painted on again"
+
+
+def test_selection_of_rois_and_frames(rois):
+    viewer, workspace, adapter = rois
+    selection = workspace.selection
+    assert selection.rois == ()
+    adapter.layer.selected_label = 5
+    assert selection.rois == (5,)
+    selection.set_rois([7])
+    assert adapter.layer.selected_label == 7
+    assert set(np.unique(adapter.highlight.data)) == {0, 1}
+    y, x, _ = workspace.rois.mask(7)
+    assert (adapter.highlight.data[y, x] == 1).all()
+
+    # ROI 4 prefers a quarter of the ring; so do its neighbours.
+    angle = np.angle(np.exp(1j * workspace.recording.variables[0].values))
+    frames = np.flatnonzero(np.abs(angle - np.pi / 2) < 0.2)
+    selection.set_frames(frames)
+    assert adapter.most_active()[0] == 4
+    y, x, _ = workspace.rois.mask(4)
+    assert (adapter.highlight.data[y, x] == 2).all()
+    assert selection.rois == (7,), "what was selected stays selected"
+    selection.back()
+    assert not (adapter.highlight.data == 2).any()
+
+    viewer.layers.remove(adapter.layer)
+    assert adapter.layer is None and workspace.rois is not None
+    workspace.set_rois(workspace.rois.select(np.arange(6)))
+    assert adapter.layer in viewer.layers
+    adapter.close()
+    assert [layer.name for layer in viewer.layers] == ["stack"]
+
+
+def test_a_click_selects_an_roi(make_napari_viewer, made, qtbot):
+    viewer = make_napari_viewer(show=True)
+    workspace = workspace_of(viewer)
+    viewer.add_image(np.zeros((600, 48, 64), np.uint8), name="stack")
+    adapter = RoiAdapter(viewer, workspace)
+    workspace.set_recording(made.recording())
+    viewer.layers.selection.active = viewer.layers["stack"]
+    viewer.reset_view()
+    qtbot.wait(200)
+    canvas = viewer.window._qt_viewer.canvas.native
+    zoom, center = viewer.scene.camera.zoom, viewer.scene.camera.center
+
+    def spot(roi: int) -> QPoint:
+        y, x, _ = workspace.rois.mask(roi)
+        at = (np.array([x.mean(), y.mean()]) - [center[2], center[1]]) * zoom
+        at += [canvas.width() / 2, canvas.height() / 2]
+        return QPoint(*np.round(at).astype(int))
+
+    QTest.mouseClick(canvas, LEFT, pos=spot(6))
+    assert workspace.selection.rois == (6,)
+    QTest.mouseClick(canvas, LEFT, Qt.KeyboardModifier.ShiftModifier, spot(11))
+    assert workspace.selection.rois == (6, 11)
+    QTest.mouseClick(canvas, LEFT, pos=spot(11) + QPoint(0, round(5 * zoom)))
+    assert workspace.selection.rois == (6, 11), "the background selects nothing"
+
+    adapter.layer.mode = "paint"
+    viewer.layers.selection.active = adapter.layer
+    QTest.mouseClick(canvas, LEFT, pos=spot(3))
+    assert workspace.selection.roi == 11, "painting does not select"
+
+
+def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
+    viewer = make_napari_viewer(show=True)
+    workspace = workspace_of(viewer)
+    plot = TracePlot(viewer)
+    viewer.window.add_dock_widget(plot, name="Traces", area="bottom")
+    training = TrainingPlot(viewer)
+    viewer.window.add_dock_widget(training, name="Training", area="right")
+    qtbot.waitUntil(plot.isVisible, timeout=5000)
+    assert "No traces yet" in plot._empty.text()
+    assert plot.width() >= 360
+
+    recording = with_counts(made.recording())
+    workspace.set_recording(recording)
+    assert "Click an ROI" in plot._empty.text()
+    workspace.selection.set_rois([4])
+    times, values = plot._lines["trace"].getOriginalDataset()
+    assert np.allclose(values, 100 * recording.traces.values[:, 3])
+    assert np.allclose(times, recording.frame_times)
+    assert "dF/F (%)" in plot._plots["trace"].getAxis("left").labelText
+    assert "ROI 4" in plot._title.text() and "not used" in plot._title.text()
+    assert plot._shades["trace"]._runs == pytest.approx(
+        np.array([[50 - 0.5, 59 + 0.5]]) / 30
+    )
+
+    workspace.timeline.set(90)
+    assert plot._cursors["trace"].value() == pytest.approx(3.0)
+    plot._cursors["trace"].setPos(10.01)  # as the mouse does
+    plot._cursors["trace"].sigDragged.emit(plot._cursors["trace"])
+    assert workspace.timeline.frame == 300
+    box = plot._plots["trace"].getViewBox()
+    spot = plot._view.mapFromScene(box.mapViewToScene(QPointF(5, 0)))
+    QApplication.processEvents()
+    QTest.mouseClick(plot._view.viewport(), LEFT, pos=spot)
+    assert workspace.timeline.frame == pytest.approx(150, abs=3)
+    assert plot._cursors["counts"].value() == plot._cursors["trace"].value()
+
+    embedding = made.embedding(recording)
+    workspace.set_embedding(embedding)
+    steps, bits = training._lines["now", "heldout"].getOriginalDataset()
+    assert np.array_equal(steps, embedding.log.step)
+    assert np.allclose(bits, embedding.log.bits_heldout)
+    viewer.theme = "light"
+    assert plot._view.backgroundBrush().color().lightness() > 200
+
+
+def with_counts(recording):
+    from dataclasses import replace
+
+    rng = np.random.default_rng(3)
+    shape = recording.traces.values.shape
+    raw = Traces(200 + 30 * recording.traces.values, "raw", 30.0)
+    neuropil = Traces(100 + rng.normal(size=shape), "neuropil", 30.0)
+    made = dff(raw, neuropil)
+    recording = replace(recording, raw=raw, neuropil=neuropil, traces=made.traces)
+    for column in range(3):
+        f0 = baseline_of(recording, column)
+        assert np.allclose(f0, made.f0[:, column], rtol=1e-4), "F0 is the one used"
+    return recording
