@@ -3,6 +3,7 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -494,3 +495,8 @@ def test_folders_that_cannot_be_written_are_named(project, tmp_path):
     (tmp_path / "file.cebra").write_text("")
     with pytest.raises(InvalidInput, match=r"file\.cebra"):
         save_project(project, tmp_path / "file.cebra")
+
+
+def test_torch_is_not_loaded_before_there_is_an_encoder():
+    code = "import sys, napari_cebra.pipeline.project; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

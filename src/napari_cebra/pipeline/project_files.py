@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cebra.embedding import Encoder
 from napari_cebra.io import replacing
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from napari_cebra.embedding import Encoder
 
 # Files that saving made, and drafts that a crash left of them.
 _OURS = re.compile(
@@ -101,6 +102,8 @@ def write_encoder(folder: Path, encoder: Encoder) -> str:
 
 def read_encoder(path: Path) -> Encoder:
     """Read what `write_encoder` wrote; raises as `read_arrays`."""
+    from napari_cebra.embedding import Encoder  # not before there is one: torch
+
     if not path.exists():
         raise InvalidInput(_missing(path))
     try:
