@@ -27,6 +27,8 @@ def test_finds_the_fade_also_where_it_did_not_look(rng, unseen):
     values[~rows] = 1e6
     found = bleaching_curve(values, rows, WINDOW)
     np.testing.assert_allclose(found / found[3000], fade / fade[3000], rtol=0.02)
+    values[~rows] = -5
+    np.testing.assert_array_equal(bleaching_curve(values, rows, WINDOW), found)
 
 
 def test_does_not_see_a_fade_where_there_is_none(rng):
