@@ -78,7 +78,7 @@ class V1Movie:
     spontaneous_sd: float = 0.9
     spontaneous_rank: int = 16
     burstiness: float = 1.0
-    imaging_noise: float = 0.05
+    imaging_noise: float = 0.03
     photons: float = 60.0
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class V1Movie:
                 n_movie_frames=150,
                 field_shape=(64, 64),
                 cell_diameter=7.0,
-                stimulus_share=0.7,
+                stimulus_share=0.85,
             ),
             **changes,
         )
