@@ -18,9 +18,9 @@ BIN := $(VENV)/Scripts
 else
 BIN := $(VENV)/bin
 endif
-PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 MADE := $(VENV)/.made
-TORCH := $(VENV)/.torch$(subst :,-,$(subst /,-,$(TORCH_INDEX)))
+TORCH := $(VENV)/.torch-$(subst :,-,$(subst /,-,$(TORCH_INDEX)))
 GUI := $(VENV)/.gui
 DEV := $(VENV)/.dev
 
@@ -56,9 +56,11 @@ endif
 	touch $@
 
 $(GUI): $(TORCH) pyproject.toml constraints.txt
+	@echo "Installing into $(VENV); the first time this takes a few minutes."
 	$(PIP) -e ".[gui]"
 	touch $@
 
 $(DEV): $(TORCH) pyproject.toml constraints.txt
+	@echo "Installing into $(VENV); the first time this takes a few minutes."
 	$(PIP) -e ".[dev]"
 	touch $@ $(GUI)
