@@ -27,16 +27,16 @@ def test_all_repeat_folds_test_and_validate_each_row_once():
     assert np.array_equal(sum(f.validation.astype(int) for f in folds), np.ones(20))
 
 
-def test_two_repeats_are_refused():
-    with pytest.raises(InvalidInput, match="at least 3 repeats"):
-        repeat_split(np.repeat([0, 1], 5), np.ones(10, bool))
+def test_three_repeats_are_refused():
+    with pytest.raises(InvalidInput, match="at least 4 repeats"):
+        repeat_split(np.repeat([0, 1, 2], 5), np.ones(15, bool))
 
 
 def test_repeats_without_a_usable_row_do_not_count():
-    usable = np.ones(15, bool)
-    usable[10:] = False
-    with pytest.raises(InvalidInput, match="there are 2"):
-        repeat_split(np.repeat([0, 1, 2], 5), usable)
+    usable = np.ones(20, bool)
+    usable[15:] = False
+    with pytest.raises(InvalidInput, match="there are 3"):
+        repeat_split(np.repeat([0, 1, 2, 3], 5), usable)
 
 
 @pytest.mark.parametrize("gap", [0, 1, 7])

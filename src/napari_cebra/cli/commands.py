@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ def demo(chosen: argparse.Namespace) -> int:
             "out and add --out DIR."
         )
     if not chosen.headless:
+        _need_display()
         from napari_cebra.widgets.launch import open_demo
 
         return open_demo(seed, chosen.out, chosen.screenshots)
@@ -41,6 +44,16 @@ def demo(chosen: argparse.Namespace) -> int:
         results = exhaust(run_demo(folder, seed), line.show)
     print_results(results.summary, folder)
     return 0
+
+
+def _need_display() -> None:
+    """Refuse where Qt would abort the process instead of raising."""
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, named)):
+        raise InvalidInput(
+            "There is no display to open a window on; add --headless --out DIR, or "
+            "start it under xvfb-run."
+        )
 
 
 def run(chosen: argparse.Namespace) -> int:

@@ -104,15 +104,16 @@ def repeat_folds(repeat: np.ndarray, usable: np.ndarray) -> tuple[Split, ...]:
     Raises
     ------
     InvalidInput
-        If there are fewer than three repeats with usable rows.
+        If there are fewer than four repeats with usable rows.
     """
     repeat, usable = np.asarray(repeat), np.asarray(usable, bool)
     usable = usable & (repeat >= 0)
     numbers = np.unique(repeat[usable])
-    if numbers.size < 3:
+    if numbers.size < 4:
         raise InvalidInput(
-            f"Decoding a repeated movie needs at least 3 repeats (to train, to choose "
-            f"and to test), but there are {numbers.size}; check the repeat column."
+            "Decoding a repeated movie needs at least 4 repeats (two to pair, one to "
+            f"choose, one to test), but there are {numbers.size}; check the repeat "
+            "column, or choose a variable as target."
         )
     folds = []
     for i, number in enumerate(numbers):
@@ -165,22 +166,11 @@ def contiguous_folds(
         If a block or the rows left to train on would be empty.
     """
     usable = np.asarray(usable, bool)
-    rows = np.flatnonzero(usable)
     if n_folds < 3:
         raise InvalidInput(
             f"{n_folds} blocks are too few to train, choose and test; use at least 3."
         )
-    if rows.size < 2 * n_folds:
-        raise InvalidInput(
-            f"Only {rows.size} frames can be used, too few for {n_folds} blocks; check "
-            "the row selection and the target's empty values."
-        )
-    borders = _block_borders(rows, n_folds, trials)
-    blocks = []
-    for start, stop in pairwise(borders):
-        block = np.zeros(usable.size, bool)
-        block[rows[start:stop]] = True
-        blocks.append(block)
+    blocks = _blocks(usable, n_folds, trials)
     folds = []
     for i, test in enumerate(blocks):
         refit = usable & ~_near(test, gap)
@@ -195,10 +185,27 @@ def validation_split(
     usable: np.ndarray, gap: int, trials: np.ndarray | None = None, n_blocks: int = 5
 ) -> Split:
     """Return a split that tests nothing: the last block validates, then all are fit."""
-    last = contiguous_folds(usable, gap, n_blocks, trials)[-1]
     usable = np.asarray(usable, bool)
-    nothing = np.zeros_like(usable)
-    return Split(last.refit, last.test, nothing, usable, "all rows")
+    validation = _blocks(usable, n_blocks, trials)[-1]
+    train = usable & ~_near(validation, gap)
+    return Split(train, validation, np.zeros_like(usable), usable, "all rows")
+
+
+def _blocks(
+    usable: np.ndarray, n_folds: int, trials: np.ndarray | None
+) -> list[np.ndarray]:
+    rows = np.flatnonzero(usable)
+    if rows.size < 2 * n_folds:
+        raise InvalidInput(
+            f"Only {rows.size} frames can be used, too few for {n_folds} blocks; check "
+            "the row selection and the target's empty values."
+        )
+    blocks = []
+    for start, stop in pairwise(_block_borders(rows, n_folds, trials)):
+        block = np.zeros(usable.size, bool)
+        block[rows[start:stop]] = True
+        blocks.append(block)
+    return blocks
 
 
 def _block_borders(

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cebra.decoding import choose_k
 from napari_cebra.pipeline.embedding_result import TrainingLog
-from napari_cebra.recording import segments
+from napari_cebra.recording import InvalidInput, segments
 from napari_cebra.traces import recompute_dff
 
 if TYPE_CHECKING:
@@ -92,10 +92,16 @@ class Stage:
         pairs: Pairs = TimePairs(training.time_offsets)
         if target is not None:
             pairs = target.pairs(config)
+        parts = self.values, self.segment, self.rows
         judged = held if held.any() and (choosing or judge) else None
-        self.training = Training(
-            self.values, self.segment, self.rows, judged, pairs, training
-        )
+        try:
+            self.training = Training(*parts, judged, pairs, training)
+        except InvalidInput:
+            if judged is None:
+                raise
+            # Too few held-out rows to pair: they cannot be judged by InfoNCE,
+            # but can be decoded.
+            self.training = Training(*parts, None, pairs, training)
         self._best: _Best | None = None
         self._tried = 0
         if choosing and target is not None:
