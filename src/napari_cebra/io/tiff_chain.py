@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,7 @@ _CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I"} | {
 }
 _WANTED = {_WIDTH, _LENGTH, _BITS, _COMPRESSION, _SAMPLES, _FORMAT, _SUBFILE}
 _WANTED |= {*_OFFSETS, *_COUNTS}
+_FARTHEST = 1 << 62
 _CHECKED = 64
 
 
@@ -55,8 +56,7 @@ class PageTable:
         return self.offsets.shape[0]
 
 
-@dataclass(frozen=True)
-class _Page:
+class _Page(NamedTuple):
     form: tuple[int, ...]
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
@@ -203,7 +203,7 @@ class _Walker:
             counts = (width[0] * length[0] * samples * bits[0] // 8,)
         numbers = found.get(_FORMAT, (1,))[0]
         form = (width[0], length[0], bits[0], compression, samples, numbers)
-        if min(*offsets, *counts) < 0 or max(*offsets, *counts) > 1 << 62:
+        if min(*offsets, *counts) < 0 or max(*offsets, *counts) > _FARTHEST:
             raise BrokenPage
         thumbnail = bool(found.get(_SUBFILE, (0,))[0] & 1)
         return _Page(form, offsets, counts, thumbnail, following)

@@ -52,7 +52,7 @@ class DecodedFrames:
         self.dtype = np.dtype(self._page.dtype).newbyteorder("=")
         workers = min(4, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(workers, "napari-cebra-decode")
-        self._parts = workers
+        self._workers = workers
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return frames ``start:stop`` as (n, Y, X)."""
@@ -60,13 +60,13 @@ class DecodedFrames:
         if stop - start == 1:
             self._decode_frame(start, frames[0])
             return frames
-        spans = np.array_split(np.arange(start, stop), self._parts)
+        parts = min(stop - start, 4 * self._workers)
+        spans = np.array_split(np.arange(start, stop), parts)
         jobs = [
             self._pool.submit(
                 self._decode_span, span, frames[span[0] - start : span[-1] - start + 1]
             )
             for span in spans
-            if span.size
         ]
         for job in jobs:
             job.result()
