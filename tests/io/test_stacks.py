@@ -231,6 +231,37 @@ def test_series_of_single_pages_is_one_stack_from_its_first_file(tmp_path) -> No
         open_stack(tmp_path / "Ch1_000001.tif")
 
 
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"byteorder": ">"}])
+def test_one_page_files_are_checked_when_they_are_read(tmp_path, options) -> None:
+    for k, frame in enumerate(FRAMES):
+        tifffile.imwrite(tmp_path / f"f{k:03}.tif", frame, **options)
+    same_frames(tmp_path, FRAMES)
+    tifffile.imwrite(tmp_path / "f004.tif", FRAMES[0, :20], **options)
+    whole = (tmp_path / "f008.tif").read_bytes()
+    (tmp_path / "f008.tif").write_bytes(whole[: len(whole) // 2])
+    with open_stack(tmp_path) as stack:
+        np.testing.assert_array_equal(stack.read(0, 4), FRAMES[:4])
+        with pytest.raises(
+            InvalidInput, match=r"f004\.tif does not continue its series"
+        ):
+            stack.read(4, 5)
+        with pytest.raises(InvalidInput, match=r"f008\.tif"):
+            stack.read(8, 9)
+        (tmp_path / "f011.tif").unlink()
+        with pytest.raises(InvalidInput, match=r"f011\.tif cannot be opened"):
+            stack.read(11, 12)
+
+
+def test_a_description_that_lies_about_its_pages_is_said(tmp_path) -> None:
+    path = tmp_path / "s.tif"
+    text = "ImageJ=1.53\nimages=99\nframes=99\n"
+    with tifffile.TiffWriter(path) as tif:
+        for frame in FRAMES:
+            tif.write(frame, contiguous=False, metadata=None, description=text)
+    assert "announces 99 planes but holds 23 pages" in inspect_stack(path).notes[0]
+    same_frames(path, FRAMES)
+
+
 def test_series_of_ome_files_that_share_one_description(tmp_path) -> None:
     # As Bruker writes it: one page a file, and each claims the whole series.
     for k, frame in enumerate(FRAMES):

@@ -17,6 +17,7 @@ from napari_cebra.io.raw_frames import RawFrames
 from napari_cebra.io.tiff_chain import PageTable, walk_pages
 from napari_cebra.io.tiff_decoded import DecodedFrames
 from napari_cebra.io.tiff_metadata import outer_axes, rate_of
+from napari_cebra.io.tiff_page_files import PageFiles
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -64,8 +65,12 @@ class TiffLayout:
         File of each page that is part of the stack, in C order of `shape`.
     offsets, counts : (planes, segments) int64
         Strips or tiles of each page.
+    form : tuple of int
+        Size, type and coding of its pages.
     note : str
         What was assumed.
+    page_files : bool
+        Whether each file holds one page, which is looked at when it is read.
     """
 
     paths: list[Path]
@@ -78,7 +83,9 @@ class TiffLayout:
     file_of: np.ndarray
     offsets: np.ndarray
     counts: np.ndarray
+    form: tuple[int, ...]
     note: str = ""
+    page_files: bool = False
 
 
 def tiff_layout(paths: Sequence[Path]) -> TiffLayout:
@@ -105,6 +112,14 @@ def open_tiff(layout: TiffLayout, plan: AxisPlan) -> FrameReader:
     page_axes = plan.axes[len(outer) :]
     if "T" not in outer or page_axes != "YX":
         return _through_zarr(layout, plan)
+    if layout.page_files:
+        return PageFiles(
+            layout.paths,
+            layout.form,
+            layout.compressed,
+            plan.frames_shape[1:],
+            layout.stored,
+        )
     # Number of the page that holds each frame, at the chosen channel and plane.
     pages = np.arange(layout.file_of.size).reshape(plan.shape[: len(outer)])
     pages = pages[plan.key(0, plan.frames_shape[0])[: len(outer)]]
@@ -148,7 +163,7 @@ def _layout_of_file(path: Path, alone: bool) -> TiffLayout:
         foreign = any(getattr(tif, flag) for flag in _FOREIGN)
         # One file of several with a common description holds its own pages.
         foreign = foreign and alone and not _is_part(tif, table)
-        layout = _foreign(path, tif) if foreign else _plain(path, tif, table)
+        layout = _foreign(path, tif, table) if foreign else _plain(path, tif, table)
     _check_length(path, layout)
     return layout
 
@@ -188,6 +203,11 @@ def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
     else:
         outer, lengths, note = "T", (len(table),), ""
         one_run = False
+        if announced and len(table) > 1:
+            note = (
+                f"The file announces {planes} planes but holds {len(table)} pages; all "
+                "pages are read as frames."
+            )
     if one_run:
         # ImageJ and tifffile write only one page directory for a large stack,
         # and all the frames behind it in one run.
@@ -208,6 +228,7 @@ def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
         np.zeros(offsets.shape[0], np.int32),
         offsets,
         counts,
+        table.form,
         note or assumed,
     )
 
@@ -222,7 +243,7 @@ def _packed(page: Any) -> bool:
     )
 
 
-def _foreign(path: Path, tif: tifffile.TiffFile) -> TiffLayout:
+def _foreign(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
     """Layouts in which the metadata say which page is which: leave it to tifffile."""
     series: Any = tif.series[0]
     keyframe = series.keyframe
@@ -254,6 +275,7 @@ def _foreign(path: Path, tif: tifffile.TiffFile) -> TiffLayout:
         np.zeros(planes, np.int32),
         offsets,
         counts,
+        table.form,
         note,
     )
 
@@ -261,9 +283,14 @@ def _foreign(path: Path, tif: tifffile.TiffFile) -> TiffLayout:
 def _joined(first: TiffLayout, paths: list[Path]) -> TiffLayout:
     """Append the files of a series along time."""
     name = paths[0].name
-    single = not first.axes[: len(first.axes) - first.plane_axes]
-    if single:
-        first = replace(first, axes="T" + first.axes, shape=(1, *first.shape))
+    if first.axes == "YX":
+        return replace(
+            first,
+            paths=paths,
+            axes="TYX",
+            shape=(len(paths), *first.shape),
+            page_files=True,
+        )
     if not first.axes.startswith("T"):
         raise InvalidInput(
             f"The files of the series {name} … cannot be joined in time: their axes "
@@ -283,7 +310,7 @@ def _joined(first: TiffLayout, paths: list[Path]) -> TiffLayout:
             part = _plain(path, tif, table)
         _check_length(path, part)
         same = part.shape[-part.plane_axes :] == first.shape[-first.plane_axes :]
-        same &= page.dtype == first.stored.newbyteorder("=")
+        same &= table.form == first.form
         same &= np.dtype(tif.byteorder + page.dtype.char) == first.stored
         same &= part.compressed == first.compressed
         same &= part.offsets.shape[1] == first.offsets.shape[1]
@@ -323,18 +350,15 @@ def _through_zarr(layout: TiffLayout, plan: AxisPlan) -> FrameReader:
             "frames; use TYX."
         )
     path = layout.paths[0]
+    if not layout.compressed and _one_run(layout):
+        at = int(layout.offsets[0, 0])
+        memory = np.memmap(path, layout.stored, "r", at, layout.shape)
+        return ArrayFrames(memory, plan, path.name)
     tif = tifffile.TiffFile(path, _multifile=False)
     try:
-        pages = len(tif.pages) > 1 or math.prod(layout.shape) == _page_size(layout)
-        if not layout.compressed and layout.stored.isnative and _one_run(layout):
-            tif.close()
-            array: Any = np.memmap(
-                path, layout.stored, "r", int(layout.offsets[0, 0]), layout.shape
-            )
-            return ArrayFrames(array, plan, path.name)
-        assert pages
-        store = tif.aszarr(series=0)
-        array = zarr.open_array(store, mode="r")
+        with reading(path.name, "TIFF", "save it with one page per frame (TYX)"):
+            store = tif.aszarr(series=0)
+            array = zarr.open_array(store, mode="r")
     except BaseException:
         tif.close()
         raise

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION = 256, 257, 258, 259
 _SAMPLES, _FORMAT, _SUBFILE = 277, 339, 254
+# Byte order of bits, predictor, rows of a strip, width and length of a tile.
+_CODING = (266, 317, 278, 322, 323)
 _OFFSETS, _COUNTS = (273, 324), (279, 325)
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
 _CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I"} | {
@@ -31,7 +33,7 @@ _CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I"} | {
     18: "Q",
 }
 _WANTED = {_WIDTH, _LENGTH, _BITS, _COMPRESSION, _SAMPLES, _FORMAT, _SUBFILE}
-_WANTED |= {*_OFFSETS, *_COUNTS}
+_WANTED |= {*_OFFSETS, *_COUNTS, *_CODING}
 _FARTHEST = 1 << 62
 _CHECKED = 64
 
@@ -44,12 +46,15 @@ class PageTable:
     ----------
     offsets, counts : (pages, segments) int64
         Where each strip or tile begins in the file, and its bytes.
+    form : tuple of int
+        Size, type and coding, the same for all pages.
     broken_after : int or None
         Number of good pages before a broken or cut page chain.
     """
 
     offsets: np.ndarray
     counts: np.ndarray
+    form: tuple[int, ...]
     broken_after: int | None = None
 
     def __len__(self) -> int:
@@ -156,6 +161,7 @@ class _Walker:
         return PageTable(
             np.array([page.offsets for page in good], np.int64),
             np.array([page.counts for page in good], np.int64),
+            pages[0].form,
             broken,
         )
 
@@ -201,8 +207,11 @@ class _Walker:
                 raise BrokenPage
             # Old writers leave out the byte count of a single strip.
             counts = (width[0] * length[0] * samples * bits[0] // 8,)
+        form: tuple[int, ...]
         numbers = found.get(_FORMAT, (1,))[0]
         form = (width[0], length[0], bits[0], compression, samples, numbers)
+        if compression != 1 or bits[0] % 8:
+            form += tuple(found.get(code, (0,))[0] for code in _CODING)
         if min(*offsets, *counts) < 0 or max(*offsets, *counts) > _FARTHEST:
             raise BrokenPage
         thumbnail = bool(found.get(_SUBFILE, (0,))[0] & 1)
@@ -254,6 +263,7 @@ class _Walker:
             np.concatenate(
                 [np.array([first[1]], np.int64), np.tile(counts, (last, 1))]
             ),
+            pages[0].form,
         )
 
 
