@@ -157,6 +157,50 @@ def test_the_look_survives_a_new_scene(scene, workspace):
     assert not again.trail.visible
 
 
+def test_a_look_saved_with_a_project_is_taken_over(scene, workspace, made):
+    workspace.view_state["latents"] = {"colour_by": "repeat", "trail_frames": 7}
+    workspace.set_embedding(made.embedding(workspace.recording))
+    assert scene.look.colour_by == "repeat" and scene.trail.tail_length == 7
+    assert scene.colouring.title == "Repeat"
+
+
+def test_keys_on_the_latents_move_the_timeline(scene, workspace):
+    workspace.timeline.set(300)
+    scene.model.dims._increment_dims_right(0)
+    assert workspace.timeline.frame == 301
+    scene.set_look(show="test")  # its axis begins at frame 400
+    assert workspace.timeline.frame == 301
+    workspace.timeline.set(10)
+    assert workspace.timeline.frame == 10
+
+
+def test_latents_without_neighbours(made):
+    """Every second row is invalid, so that each track is one vertex."""
+    recording = made.recording()
+    recording = recording.exclude(np.arange(600) % 2 == 1, "odd")
+    workspace = Workspace()
+    workspace.set_recording(recording)
+    scene = LatentScene(workspace)
+    scene.show(made.latents(recording))
+    assert scene.is_empty, "no embedding has announced these axes"
+    workspace.show_live(made.latents(recording))
+    scene.show(made.latents(recording))
+    assert len(scene.cloud.data) == recording.valid.sum()
+    workspace.timeline.set(100)
+    assert scene.now.visible
+
+
+def test_showing_rows_that_do_not_exist_shows_all(workspace, made):
+    """An embedding made to be looked at has no test rows."""
+    embedding = made.embedding(workspace.recording)
+    part = np.where(embedding.part == "test", "train", embedding.part)
+    workspace.view_state["latents"] = {"show": "test"}
+    scene = LatentScene(workspace)
+    workspace.set_embedding(replace(embedding, part=part))
+    assert scene.frames.size == 590
+    assert scene.rows("test") is None
+
+
 def test_it_empties_with_the_recording(scene, workspace, made):
     workspace.set_recording(made.recording(300))
     assert scene.is_empty and not scene.model.layers

@@ -95,11 +95,14 @@ class Controls(QWidget):
             self.colour_by.setCurrentIndex(
                 max(self.colour_by.findData(look.colour_by), 0)
             )
-        known = self._scene.rows("train") is not None
         model: Any = self.rows.model()
-        for i, (_, key) in enumerate(_ROWS):
-            model.item(i).setEnabled(known or key == "all")
-        self.rows.setCurrentIndex(self.rows.findData(look.show if known else "all"))
+        offered = [
+            key == "all" or self._scene.rows(key) is not None for _, key in _ROWS
+        ]
+        for i, is_there in enumerate(offered):
+            model.item(i).setEnabled(is_there)
+        at = self.rows.findData(look.show)
+        self.rows.setCurrentIndex(at if at >= 0 and offered[at] else 0)
         for field, value in (
             (self.trail, look.trail_frames),
             (self.point_size, round(look.point_size)),

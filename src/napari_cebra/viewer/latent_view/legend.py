@@ -29,6 +29,8 @@ class Legend(QWidget):
 
     def setColouring(self, colouring: Colouring | None) -> None:
         """Show another legend; None shows none."""
+        if colouring is self._colouring and self.isVisibleTo(self.parentWidget()):
+            return
         self._colouring = colouring
         self.setVisible(colouring is not None)
         self.setMinimumHeight(self.heightForWidth(max(self.width(), 100)))

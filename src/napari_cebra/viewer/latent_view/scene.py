@@ -93,13 +93,11 @@ class LatentScene:
         self._extent = 0.0
         self._ink = (1.0, 1.0, 1.0)
 
-        look = workspace.view_state.get("latents", {})
-        for name in asdict(self.look):
-            if name in look:
-                setattr(self.look, name, type(getattr(self.look, name))(look[name]))
+        self._busy = False  # while the model's time axis is moved by us
 
         self._connections = Connections()
         self._connections.add(workspace.timeline.changed, self._follow)
+        self._connections.add(self.model.dims.events.current_step, self._on_step)
         self._connections.add(workspace.selection.rois_changed, self._on_rois)
         self._connections.add(workspace.selection.frames_changed, self._on_frames)
         self._connections.add(workspace.embedding_changed, self._on_embedding)
@@ -146,7 +144,8 @@ class LatentScene:
         slot is long.
         """
         recording = self.workspace.recording
-        if latents is None or recording is None or self._count(latents) == 0:
+        drawable = self.workspace.index_map.n_points > 0
+        if latents is None or recording is None or not drawable:
             self._clear()
             return []
         self._place(latents)
@@ -232,13 +231,16 @@ class LatentScene:
         return " · ".join(parts)
 
     def rows(self, which: str) -> np.ndarray | None:
-        """Return (T,) bool of the training or test rows; None if not known."""
-        return rows_of(self.workspace, which)
+        """Return (T,) bool of the training or test rows; None if there are none."""
+        rows = rows_of(self.workspace, which)
+        return None if rows is None or not rows.any() else rows
 
     # Following the workspace.
 
     def _on_embedding(self) -> None:
         embedding = self.workspace.embedding
+        if self._read_look():
+            self._frames = np.zeros(0, np.int64)  # so that the layers are made again
         if embedding is None:
             self._clear()
         else:
@@ -254,12 +256,21 @@ class LatentScene:
             self._recolour()
             self.changed.emit()
 
+    def _on_step(self) -> None:
+        """Follow the model's own time axis: arrow keys, control and wheel."""
+        if self.now is not None and not self._busy:
+            self.workspace.timeline.set(round(self.model.dims.point[0]))
+
     def _follow(self) -> None:
         """Move `now` and the trail's clock to the current frame."""
         if self.now is None:
             return
         frame = self.workspace.timeline.frame
-        self.model.dims.set_point(0, frame)
+        self._busy = True  # the axis may end before the frame: no answer to that
+        try:
+            self.model.dims.set_point(0, frame)
+        finally:
+            self._busy = False
         place = self.place_of(frame)
         self.now.visible = place is not None
         if place is not None:
@@ -299,6 +310,7 @@ class LatentScene:
 
     def _make_layers(self, recording: Recording) -> None:
         first = self.cloud is None
+        self.now = None  # so that the changing axes are not followed
         self.model.layers.clear()
         points = self._places[self._frames]
         self._extent = float(np.ptp(points, axis=0).max()) or 1.0
@@ -351,6 +363,15 @@ class LatentScene:
         if first:
             self.reset_view()
 
+    def _read_look(self) -> bool:
+        """Take over the look a project was saved with; return if it is another."""
+        stored = self.workspace.view_state.get("latents", {})
+        before = asdict(self.look)
+        for name, default in asdict(Look()).items():
+            if name in stored:
+                setattr(self.look, name, type(default)(stored[name]))
+        return asdict(self.look) != before
+
     def _clear(self) -> None:
         if self.cloud is None:
             return
@@ -382,10 +403,11 @@ class LatentScene:
         return self.look.point_size / 1000 * self._extent
 
     def _wanted(self) -> np.ndarray:
-        """Return the imaging frames to draw, by `look.show`."""
+        """Return the imaging frames to draw, by `look.show`; all if it has none."""
         frames = self.workspace.index_map.point_frames
         rows = None if self.look.show == "all" else self.rows(self.look.show)
-        return frames if rows is None else frames[rows[frames]]
+        chosen = frames if rows is None else frames[rows[frames]]
+        return chosen if chosen.size else frames
 
     def _draw_wanted(self) -> None:
         frames = self._wanted()
@@ -396,10 +418,6 @@ class LatentScene:
         self._make_layers(recording)
         self._show_picked()
         self._follow()
-
-    @staticmethod
-    def _count(latents: np.ndarray) -> int:
-        return int(np.isfinite(latents[:, 0]).sum())
 
 
 def rows_of(workspace: Workspace, which: str) -> np.ndarray | None:

@@ -94,7 +94,10 @@ class LatentView(QWidget):
         self._empty.setMargin(24)
         self._pages.addWidget(self._empty)
         self._pages.addWidget(self.host)
+        # Two lines whatever they say: a label that grows would resize the canvas.
         self._status.setWordWrap(True)
+        self._status.setFixedHeight(2 * self._status.fontMetrics().lineSpacing() + 2)
+        self._status.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._live_timer.setSingleShot(True)
         self._part_timer.setSingleShot(True)
         self._fit_timer.setSingleShot(True)
@@ -202,9 +205,9 @@ class LatentView(QWidget):
 
     def _show_status(self) -> None:
         text = self.scene.status()
-        self._status.setVisible(bool(text))
         if text != self._status.text():
             self._status.setText(text)
+            self._status.setToolTip(text)
 
     def _on_theme(self) -> None:
         viewer = self._viewer()
