@@ -37,7 +37,7 @@ def _tuned(n_repeats=4, n_frames=60, noise=1.0):
 def test_decodes_and_prefers_smoothing_where_it_helps():
     values, frame, repeat = _tuned(noise=3.0)
     raw = RawPopulation(0, 1)
-    choice, sigma = raw.choose(
+    k, sigma = raw.choose(
         values, repeat, frame, repeat < 2, repeat == 2, [1, 4, 9], [0.0, 2.0]
     )
     assert sigma == 2.0
@@ -45,7 +45,7 @@ def test_decodes_and_prefers_smoothing_where_it_helps():
 
     def median_error(sigma):
         decoded = raw.predict(
-            values, repeat, frame, repeat < 3, repeat == 3, choice.k, sigma
+            values, repeat, frame, repeat < 3, repeat == 3, k, sigma
         ).value
         error = np.abs(decoded - frame[repeat == 3])
         return np.median(np.minimum(error, 60 - error))

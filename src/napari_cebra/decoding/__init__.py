@@ -1,6 +1,11 @@
 """Latents to frames and variables: decoders, splits, controls, scores."""
 
-from napari_cebra.decoding.choose import Choice, choose_k, validation_error
+from napari_cebra.decoding.choose import (
+    Choice,
+    choose_k,
+    errors_by_k,
+    validation_error,
+)
 from napari_cebra.decoding.controls import (
     permute_within_repeats,
     shift_circularly,
@@ -45,6 +50,7 @@ __all__ = [
     "choose_k",
     "contiguous_folds",
     "cut_segments",
+    "errors_by_k",
     "evaluate",
     "frame_errors",
     "permute_within_repeats",

@@ -44,7 +44,7 @@ def validation_error(
     return 1 - balanced_accuracy(decoded, true)
 
 
-def choose_k(
+def errors_by_k(
     train: np.ndarray,
     y_train: np.ndarray,
     validation: np.ndarray,
@@ -54,8 +54,8 @@ def choose_k(
     weighting: Weighting = "distance",
     period: float = 2 * np.pi,
     seed: int = 0,
-) -> Choice:
-    """Choose the number of neighbours by decoding the validation rows.
+) -> dict[int, float]:
+    """Decode the validation rows with each number of neighbours.
 
     Parameters
     ----------
@@ -67,14 +67,39 @@ def choose_k(
         Numbers tried; the neighbours are searched once, for the largest.
     task, weighting, period, seed
         As of `KnnDecoder`.
+
+    Returns
+    -------
+    dict of int to float
+        `validation_error` by k.
     """
     decoder = KnnDecoder(max(ks), task, weighting, period, seed=seed)
     near = decoder.fit(train, y_train).neighbours(validation)
-    errors = {
+    return {
         int(k): validation_error(
             task, decoder.vote(near, k).value, y_validation, period
         )
         for k in sorted(set(ks))
     }
+
+
+def choose_k(
+    train: np.ndarray,
+    y_train: np.ndarray,
+    validation: np.ndarray,
+    y_validation: np.ndarray,
+    ks: Sequence[int],
+    task: Task = "index",
+    weighting: Weighting = "distance",
+    period: float = 2 * np.pi,
+    seed: int = 0,
+) -> Choice:
+    """Choose the number of neighbours that decodes the validation rows best.
+
+    Parameters are those of `errors_by_k`.
+    """
+    errors = errors_by_k(
+        train, y_train, validation, y_validation, ks, task, weighting, period, seed
+    )
     k = min(errors, key=lambda number: errors[number])
     return Choice(k, errors[k], errors)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from napari_cebra.decoding.choose import Choice, choose_k
+from napari_cebra.decoding.choose import errors_by_k
 from napari_cebra.decoding.knn import KnnDecoder, Prediction
 from napari_cebra.recording import window_rows
 
@@ -92,22 +92,35 @@ class RawPopulation:
         validation: np.ndarray,
         ks: Sequence[int],
         sigmas: Sequence[float] = (0.0,),
-    ) -> tuple[Choice, float]:
-        """Return the choice of k and the smoothing σ (frames) that validate best.
+    ) -> tuple[int, float]:
+        """Return the k and the smoothing σ (frames) that validate best.
 
         `segment` must already be cut between training and validation rows.
         """
-        best: tuple[Choice, float] | None = None
+        (errors,) = self.errors(values, segment, y, train, [validation], ks, sigmas)
+        return min(errors, key=lambda setting: errors[setting])
+
+    def errors(
+        self,
+        values: np.ndarray,
+        segment: np.ndarray,
+        y: np.ndarray,
+        train: np.ndarray,
+        validations: Sequence[np.ndarray],
+        ks: Sequence[int],
+        sigmas: Sequence[float] = (0.0,),
+    ) -> list[dict[tuple[int, float], float]]:
+        """Return the error of each k and σ on each set of validation rows."""
+        out: list[dict[tuple[int, float], float]] = [{} for _ in validations]
         for sigma in sigmas:
             windows = self._windows(values, segment, train, sigma)
-            choice = choose_k(
-                windows(train), y[train], windows(validation), y[validation],
-                ks, self.task, self.weighting, self.period, self.seed,
-            )  # fmt: skip
-            if best is None or choice.error < best[0].error:
-                best = choice, float(sigma)
-        assert best is not None
-        return best
+            for rows, found in zip(validations, out, strict=True):
+                errors = errors_by_k(
+                    windows(train), y[train], windows(rows), y[rows],
+                    ks, self.task, self.weighting, self.period, self.seed,
+                )  # fmt: skip
+                found |= {(k, float(sigma)): error for k, error in errors.items()}
+        return out
 
     def predict(
         self,

@@ -18,6 +18,7 @@ from napari_cebra.decoding import (
     chance,
     evaluate,
 )
+from napari_cebra.pipeline.block_choices import BlockChoices
 from napari_cebra.pipeline.decoding_result import Decoding
 from napari_cebra.pipeline.stage import Stage, fitted_values
 from napari_cebra.pipeline.target import Target
@@ -142,9 +143,19 @@ class _Run:
         if target.stimulus is not None and decoding.folds == "last":
             self.splits = self.splits[-1:]
         self.folds = [_Fold(split, self._reusable(split)) for split in self.splits]
+        self.raw = RawPopulation(
+            *self.window,
+            target.task,
+            decoding.weighting,
+            target.period,
+            self.config.seed,
+        )
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        n = len(self.folds)
         trainings = sum(0 if fold.reused else 2 for fold in self.folds)
-        trainings += len(self.folds) * decoding.n_controls
+        if target.stimulus is None:
+            trainings = n * (n - 1) // 2 + n
+        trainings += n * decoding.n_controls
         self.clock = _Clock(trainings)
 
     def _reusable(self, split: Split) -> bool:
@@ -159,6 +170,8 @@ class _Run:
 
     def run(self) -> Generator[DecodeReport, None, Decoding]:
         """Run everything."""
+        if self.target.stimulus is None:
+            yield from self._choose_in_blocks()
         for fold in self.folds:
             yield self.clock.report(f"Decoding {fold.split.name}")
             yield from self._fit(fold)
@@ -168,6 +181,18 @@ class _Run:
         for number in range(self.config.decoding.n_controls):
             controls.append((yield from self._control(number)))
         return self._result(controls)
+
+    def _choose_in_blocks(self) -> Iterator[DecodeReport]:
+        """Choose for each block on all the others, in turn."""
+        with self._timed("choosing"):
+            choices = BlockChoices(
+                self.recording, self.target, self.splits, self.config, self.raw
+            )
+            for text, stage in choices.stages():
+                yield from self._train(stage, text)
+            for i, fold in enumerate(self.folds):
+                fold.steps, fold.k = choices.encoder_choice(i)
+                fold.raw_choice = choices.raw_choice(i)
 
     def _fit(self, fold: _Fold) -> Iterator[DecodeReport]:
         """Choose and fit an encoder without the fold's test rows; decode them."""
@@ -180,11 +205,12 @@ class _Run:
             self.seconds["choosing"] += self.embedding.choosing_seconds
             self.seconds["fitting"] += self.embedding.seconds
         else:
-            with self._timed("choosing"):
-                stage = Stage(*args, choosing=True)
-                yield from self._train(stage, f"Choosing settings, {fold.split.name}")
-                fold.k, fold.steps = stage.k, stage.steps
-                fold.choosing_values = stage.values
+            if fold.steps is None:
+                with self._timed("choosing"):
+                    stage = Stage(*args, choosing=True)
+                    text = f"Choosing settings, {fold.split.name}"
+                    yield from self._train(stage, text)
+                    fold.k, fold.steps = stage.k, stage.steps
             with self._timed("fitting"):
                 stage = Stage(*args, choosing=False, steps=fold.steps, judge=False)
                 yield from self._train(stage, f"Fitting without {fold.split.name}")
@@ -211,30 +237,21 @@ class _Run:
         """Decode the test rows from windows of the traces themselves."""
         split, decoding, y = fold.split, self.config.decoding, self.target.values
         with self._timed("raw population"):
-            if fold.choosing_values is None:
-                fold.choosing_values = fitted_values(self.recording, split.train)
-            raw = RawPopulation(
-                *self.window,
-                self.target.task,
-                decoding.weighting,
-                self.target.period,
-                self.config.seed,
-            )
-            choice, sigma = raw.choose(
-                fold.choosing_values,
-                split.choosing(self.segment),
-                y,
-                split.train,
-                split.validation,
-                decoding.ks,
-                decoding.sigmas,
-            )
-            fold.choosing_values = None
-            fold.raw_choice = choice.k, sigma
+            raw = self.raw
+            if fold.raw_choice is None:
+                fold.raw_choice = raw.choose(
+                    fitted_values(self.recording, split.train),
+                    split.choosing(self.segment),
+                    y,
+                    split.train,
+                    split.validation,
+                    decoding.ks,
+                    decoding.sigmas,
+                )
             segment = split.refitting(self.segment)
             assert fold.values is not None
             fold.raw = raw.predict(
-                fold.values, segment, y, split.refit, split.test, choice.k, sigma
+                fold.values, segment, y, split.refit, split.test, *fold.raw_choice
             )
 
     def _control(self, number: int) -> Generator[DecodeReport, None, Scores]:
@@ -327,7 +344,7 @@ class _Run:
             folds=tuple(fold.split.name for fold in folds),
             k=tuple(fold.k or 0 for fold in folds),
             steps=tuple(fold.steps or 0 for fold in folds),
-            raw_choice=tuple(fold.raw_choice for fold in folds),
+            raw_choice=tuple(fold.raw_choice or (0, 0.0) for fold in folds),
             scores=self._score([p.value for p in decoded], same),
             chance=self._chance(),
             raw=self._score([p.value for p in raw], same),
@@ -387,10 +404,9 @@ class _Fold:
     steps: int | None = None
     latents: np.ndarray | None = None
     values: np.ndarray | None = None
-    choosing_values: np.ndarray | None = None
     prediction: Prediction | None = None
     raw: Prediction | None = None
-    raw_choice: tuple[int, float] = (0, 0.0)
+    raw_choice: tuple[int, float] | None = None
 
 
 class _Clock:

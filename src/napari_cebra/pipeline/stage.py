@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cebra.decoding import choose_k
+from napari_cebra.decoding import errors_by_k
 from napari_cebra.pipeline.embedding_result import TrainingLog
 from napari_cebra.recording import InvalidInput, segments
 from napari_cebra.traces import recompute_dff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from napari_cebra.decoding import Choice, Split
+    from napari_cebra.decoding import Split
     from napari_cebra.embedding import Encoder, TrainReport
     from napari_cebra.embedding.pairs import Pairs
     from napari_cebra.pipeline.config import PipelineConfig
@@ -57,6 +57,9 @@ class Stage:
         Traces fitted on the same rows before.
     judge : bool
         Evaluate a final fit on the test rows (nothing is chosen by it).
+    judge_on : sequence of (T,) bool, optional
+        Sets of rows that a choosing run decodes; default the validation rows.
+        With more than one, `tries` is what to choose by, over several runs.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Stage:
         steps: int | None = None,
         values: np.ndarray | None = None,
         judge: bool = True,
+        judge_on: Sequence[np.ndarray] | None = None,
     ) -> None:
         from napari_cebra.embedding import TimePairs, Training
 
@@ -102,8 +106,9 @@ class Stage:
             # Too few held-out rows to pair: they cannot be judged by InfoNCE,
             # but can be decoded.
             self.training = Training(*parts, None, pairs, training)
+        self.judge_on = [split.validation] if judge_on is None else list(judge_on)
+        self.tries: list[Try] = []
         self._best: _Best | None = None
-        self._tried = 0
         if choosing and target is not None:
             self.training.on_evaluation = self._try
 
@@ -133,7 +138,7 @@ class Stage:
 
         None in a final fit, without a target, and before the first try.
         """
-        return None if self._best is None else self._best.choice.k
+        return None if self._best is None else self._best.k
 
     def encoder(self) -> Encoder:
         """Return the encoder learnt so far; while choosing, the best tried."""
@@ -158,18 +163,23 @@ class Stage:
             self._judge(step)
 
     def _judge(self, step: int) -> None:
-        assert self.target is not None
-        self._tried += 1
         encoder = self.training.model()
-        part = self.split.train | self.split.validation
-        segment = np.where(part, self.segment, -1)
-        choice = self._choose_k(encoder.transform(self.values, segment))
-        if self._best is None or choice.error < self._best.choice.error:
-            self._best = _Best(step, self._tried, choice, encoder)
+        needed = self.split.train | np.logical_or.reduce(self.judge_on)
+        segment = np.where(needed, self.segment, -1)
+        latents = encoder.transform(self.values, segment)
+        tried = Try(step, tuple(self._errors(latents, rows) for rows in self.judge_on))
+        self.tries.append(tried)
+        if len(self.judge_on) > 1:
+            return
+        (errors,) = tried.errors
+        k = min(errors, key=lambda number: errors[number])
+        if self._best is None or errors[k] < self._best.error:
+            self._best = _Best(step, len(self.tries), k, errors[k], encoder)
 
     @property
     def _gave_up(self) -> bool:
-        return self._best is not None and self._tried - self._best.tried >= _TRIES // 2
+        best = self._best
+        return best is not None and len(self.tries) - best.number >= _TRIES // 2
 
     def log(self) -> TrainingLog:
         """Return how the training went."""
@@ -190,15 +200,15 @@ class Stage:
             ),
         )
 
-    def _choose_k(self, latents: np.ndarray) -> Choice:
+    def _errors(self, latents: np.ndarray, rows: np.ndarray) -> dict[int, float]:
         assert self.target is not None
         y, decoding = self.target.values, self.config.decoding
-        train, validation = self.split.train, self.split.validation
-        return choose_k(
+        train = self.split.train
+        return errors_by_k(
             latents[train],
             y[train],
-            latents[validation],
-            y[validation],
+            latents[rows],
+            y[rows],
             decoding.ks,
             self.target.task,
             decoding.weighting,
@@ -207,11 +217,20 @@ class Stage:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Best:
-    """The step that decoded the validation rows best, and with which k."""
+@dataclass(frozen=True)
+class Try:
+    """Errors by k, on each set of rows that was decoded, after some steps."""
 
     step: int
-    tried: int
-    choice: Choice
+    errors: tuple[dict[int, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """The try that decoded the validation rows best."""
+
+    step: int
+    number: int
+    k: int
+    error: float
     encoder: Encoder
