@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QHBoxLayout, QShortcut, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QShortcut, QVBoxLayout, QWidget
 
 from napari_cebra.widgets import docks
 from napari_cebra.widgets.decode_step import DecodeStep
@@ -35,7 +35,7 @@ class CebraDock(QWidget):
     def __init__(self, napari_viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = Session.of(napari_viewer)
-        self.setMinimumWidth(380)
+        self.setMinimumWidth(430)  # every page with its scroll bar
 
         self.latents_button = _dock_button(
             "Latents", "Show or hide the latents in three dimensions"
@@ -66,6 +66,9 @@ class CebraDock(QWidget):
 
         self.latents_button.clicked.connect(lambda: self._toggle(docks.LATENTS))
         self.traces_button.clicked.connect(lambda: self._toggle(docks.TRACES))
+        self.session.docksChanged.connect(self._show_docks)
+        jobs = self.session.jobs
+        self.destroyed.connect(lambda: jobs.stop_all())
         go = QShortcut(QKeySequence("Ctrl+Return"), self)
         go.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         go.activated.connect(self._press_main)
@@ -101,15 +104,19 @@ class CebraDock(QWidget):
 
     def _toggle(self, name: str) -> None:
         viewer = self.session.viewer
-        dock = docks.dock_of(viewer, name)
-        if dock is not None and dock.isVisible():
+        if docks.is_open(viewer, name):
             docks.hide_dock(viewer, name)
         else:
             docks.open_dock(viewer, name)
 
+    def _show_docks(self) -> None:
+        viewer = self.session.viewer
+        self.latents_button.setChecked(docks.is_open(viewer, docks.LATENTS))
+        self.traces_button.setChecked(docks.is_open(viewer, docks.TRACES))
 
-def _dock_button(text: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
+
+def _dock_button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setCheckable(True)
     button.setToolTip(tip)
     return button

@@ -52,10 +52,12 @@ class DecodeStep(Step):
         self.button.setToolTip("Decode the held-out rows (Ctrl+Return)")
 
         self.form.valueChanged.connect(self.refresh)
+        session.configChanged.connect(self._show_config)
         connect = self.connections.add
         connect(session.workspace.recording_changed, self.refresh)
         connect(session.workspace.embedding_changed, self.refresh)
         connect(session.workspace.decoding_changed, self._on_decoding)
+        self._show_config()
         self._on_decoding()
 
     def value(self) -> DecodingConfig:
@@ -117,6 +119,9 @@ class DecodeStep(Step):
             )
         self.protocol.setVisible(bool(self.protocol.text()))
         self.button.setText("Decode" if decoding is None else "Decode again")
+
+    def _show_config(self) -> None:
+        self.form.setValue(self.session.config.decoding)
 
     def _on_decoded(self, decoding: Decoding) -> None:
         self.session.workspace.set_decoding(decoding)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
+from napari_cebra.widgets.session import Session
+
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
@@ -17,6 +19,8 @@ CEBRA, LATENTS, TRACES = "CEBRA", "Latents", "Traces"
 # napari docks every plugin's widget on the right, whatever its manifest says.
 _AREAS = {CEBRA: "right", LATENTS: "bottom", TRACES: "bottom"}
 _CLASSES = {CEBRA: "CebraDock", LATENTS: "LatentsDock", TRACES: "TracesDock"}
+
+_BOTTOM_SHARE = 0.36  # of the window's height
 
 
 def open_dock(viewer: Any, name: str) -> QWidget:
@@ -31,7 +35,10 @@ def open_dock(viewer: Any, name: str) -> QWidget:
             area=_AREAS[name],
             add_vertical_stretch=False,
         )
-        _give_corners(dock)
+        _arrange(dock, name)
+        session = Session.of(viewer)
+        dock.visibilityChanged.connect(lambda _: session.docksChanged.emit())
+        session.docksChanged.emit()
     dock.show()
     dock.raise_()
     return viewer.window.dock_widgets[_full_name(name)]
@@ -52,15 +59,25 @@ def hide_dock(viewer: Any, name: str) -> None:
         dock.hide()
 
 
-def _give_corners(dock: QDockWidget) -> None:
-    """Let the docks at the sides reach to the bottom of the window."""
+def is_open(viewer: Any, name: str) -> bool:
+    """Return True where a dock is seen, or lies behind another as a tab."""
+    dock = dock_of(viewer, name)
+    return dock is not None and not dock.isHidden()
+
+
+def _arrange(dock: QDockWidget, name: str) -> None:
+    """Let the docks at the sides reach to the bottom; leave room for the movie."""
     window = dock.parent()
-    if isinstance(window, QMainWindow):
-        for corner, area in (
-            (Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea),
-            (Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea),
-        ):
-            window.setCorner(corner, area)
+    if not isinstance(window, QMainWindow):
+        return
+    for corner, area in (
+        (Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea),
+        (Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea),
+    ):
+        window.setCorner(corner, area)
+    if _AREAS[name] == "bottom":
+        height = round(_BOTTOM_SHARE * window.height())
+        window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
 
 
 def _full_name(name: str) -> str:

@@ -256,6 +256,17 @@ class LoadStep(Step):
 
     # What was loaded.
 
+    def _on_job_errored(self, text: str) -> None:
+        """Say it at the file that is to blame."""
+        stage = getattr(self._job.last_report, "text", "") if self._job else ""
+        at = {
+            opening.TABLE: self.behaviour.table_message,
+            opening.MOVIE: self.behaviour.movie_message,
+        }.get(stage, self.message)
+        if at is not self.message:
+            self.fold.setValue(True)
+        at.error(text)
+
     def _on_opened(self, opened: Opened) -> None:
         session = self.session
         workspace = session.workspace

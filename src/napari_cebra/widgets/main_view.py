@@ -31,11 +31,12 @@ class MainView:
         self._adopted: Any = None
         self._limits: tuple[float, float] | None = None
         self._slider: MovieAdapter | None = None
+        self._seen: Any = None  # the layer of the stimulus that was brought into view
         self._stimulus = StimulusAdapter(viewer, workspace)
         self.rois = RoiAdapter(viewer, workspace)
         self._connections = Connections()
         self._connections.add(workspace.stack_changed, self._on_stack)
-        self._connections.add(workspace.recording_changed, self._tie_slider)
+        self._connections.add(workspace.recording_changed, self._on_recording)
         self._on_stack()
 
     @property
@@ -78,6 +79,14 @@ class MainView:
             self.rois.stand_on(self._stack_layer)
         self._tie_slider()
         viewer.reset_view()
+
+    def _on_recording(self) -> None:
+        """Bring what stands beside the stack into view when it comes or goes."""
+        self._tie_slider()
+        viewer, shown = self._viewer(), self._stimulus.shown
+        if viewer is not None and shown is not self._seen:
+            viewer.reset_view()
+        self._seen = shown
 
     def _tie_slider(self) -> None:
         """Let the slider follow the stack, or else the stimulus as shown."""

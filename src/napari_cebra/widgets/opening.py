@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
 from napari_cebra.pipeline.load import load_recording
 from napari_cebra.pipeline.roi_traces import read_label_image
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from napari_cebra.io import Stack, Table
     from napari_cebra.io.movies import Movie
     from napari_cebra.widgets.behaviour_form import BehaviourChoice
+
+TABLE, MOVIE = "Reading the table", "Opening the movie"
+"""What is being done, so that an error can be told at the right field."""
 
 _WITHOUT_COMPANY = dict.fromkeys(
     (
@@ -47,8 +51,10 @@ class Accompaniment:
 
     def attach(self, recording: Recording) -> Recording:
         """Return the recording with variables, stimulus, trials and rows to use."""
-        from napari_cebra.pipeline.behaviour import attach_movie, attach_table
+        return self.attach_movie(self.attach_table(recording))
 
+    def attach_table(self, recording: Recording) -> Recording:
+        """Return the recording with what the table says."""
         if self.table is None:
             return recording
         before = recording.variables
@@ -57,7 +63,10 @@ class Accompaniment:
             self.table.variable(v.column, v.kind, v.units, v.period)
             for v in self.columns.variables
         )
-        recording = replace(recording, variables=(*before, *chosen))
+        return replace(recording, variables=(*before, *chosen))
+
+    def attach_movie(self, recording: Recording) -> Recording:
+        """Return the recording with the frames and the clock of the movie."""
         return attach_movie(recording, self.movie, self.source.movie_rate)
 
 
@@ -140,11 +149,17 @@ def opening(
         recording = yield from load_recording(PipelineConfig(source=bare))
     try:
         accompaniment = yield from _accompaniment(config, columns)
-        if stack is not None:
-            _check_columns(accompaniment, stack)
+        whole = recording
+        if stack is not None:  # refuse now what would be refused after extraction
+            blank = np.zeros((stack.shape[0], 1), np.float32)
+            whole = Recording(Traces(blank, rate=stack.rate), name=stack.name)
+        if whole is not None:
+            yield Progress(0, 0, "", TABLE)
+            whole = accompaniment.attach_table(whole)
+            yield Progress(0, 0, "", MOVIE)
+            whole = accompaniment.attach_movie(whole)
         if recording is not None:
-            rois = recording.rois
-            recording = accompaniment.attach(recording)
+            recording, rois = whole, recording.rois
     except BaseException:
         if stack is not None:
             stack.close()
@@ -224,18 +239,12 @@ def _accompaniment(
 
     table = movie = None
     if config.variables is not None:
-        yield Progress(0, 0, "", "Reading the table")
+        yield Progress(0, 0, "", TABLE)
         table = io.read_table(config.variables)
     if config.movie is not None:
-        yield Progress(0, 0, "", "Opening the movie")
+        yield Progress(0, 0, "", MOVIE)
         movie = io.open_movie(config.movie, config.movie_rate)
     return Accompaniment(table, movie, columns, config)
-
-
-def _check_columns(accompaniment: Accompaniment, stack: Stack) -> None:
-    """Refuse now what would be refused after the extraction."""
-    blank = Traces(np.zeros((stack.shape[0], 1), np.float32), rate=stack.rate)
-    accompaniment.attach(Recording(blank, name=stack.name))
 
 
 def contrast_limits(stack: Stack) -> tuple[float, float]:

@@ -97,6 +97,7 @@ def restore(session: Session, reopened: Reopened, folder: Path) -> None:
     workspace.set_embedding(project.embedding)
     workspace.set_decoding(project.decoding)
     workspace.timeline.set(int(project.view_state.get("frame", 0)))
+    session.configChanged.emit()
     workspace.mark_saved(folder)
 
 

@@ -45,6 +45,8 @@ class Session(QObject):
     """
 
     autosaveWanted = Signal()
+    docksChanged = Signal()
+    configChanged = Signal()
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()

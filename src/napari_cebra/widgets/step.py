@@ -57,6 +57,8 @@ class Step(QWidget):
         self.bar = JobBar() if bar is None else bar
         self.message = MessageLine()
         self._job: Job | None = None
+        self._on_result: Callable[[Any], None] = lambda _: None
+        self._stopped_text = ""
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -125,13 +127,12 @@ class Step(QWidget):
         except NapariCebraError as error:
             self.message.error(str(error))
             return None
-        self._job = job
+        self._job, self._on_result, self._stopped_text = job, on_result, stopped_text
         self.bar.follow(job)
-        job.returned.connect(lambda result: self.try_to(lambda: on_result(result)))
-        job.errored.connect(self.message.error)
-        job.stopped.connect(
-            lambda: self.message.info(stopped_text) if stopped_text else None
-        )
+        # Bound methods: Qt lets go of them when the dock is closed in mid-job.
+        job.returned.connect(self._on_job_returned)
+        job.errored.connect(self._on_job_errored)
+        job.stopped.connect(self._on_job_stopped)
         job.finished.connect(self._on_job_finished)
         self.refresh()
         return job
@@ -143,6 +144,16 @@ class Step(QWidget):
 
     def _on_button(self) -> None:
         self.try_to(self.main_action)
+
+    def _on_job_returned(self, result: Any) -> None:
+        self.try_to(lambda: self._on_result(result))
+
+    def _on_job_errored(self, text: str) -> None:
+        self.message.error(text)
+
+    def _on_job_stopped(self) -> None:
+        if self._stopped_text:
+            self.message.info(self._stopped_text)
 
     def _on_job_finished(self) -> None:
         self._job = None

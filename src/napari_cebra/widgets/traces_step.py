@@ -82,6 +82,7 @@ class TracesStep(Step):
         workspace = session.workspace
         self.rois.newLayerWanted.connect(lambda: self.try_to(self._new_layer))
         self.rois.valueChanged.connect(self.refresh)
+        session.configChanged.connect(self._show_config)
         self.dff.valueChanged.connect(self._on_dff)
         self._settle.timeout.connect(self._recompute)
         self.apply_button.clicked.connect(self._recompute)
@@ -98,6 +99,7 @@ class TracesStep(Step):
         layers = session.viewer.layers
         connect(layers.events.inserted, self._offer_layers)
         connect(layers.events.removed, self._offer_layers)
+        self._show_config()
         self._offer_layers()
         self._on_stack()
 
@@ -196,6 +198,7 @@ class TracesStep(Step):
         if rois is not None and adapter.layer == layer:
             return rois
         painted = RoiSet.from_labels(np.array(layer.data))
+        layer.mode = "pan_zoom"  # from now on a click picks an ROI
         adapter.adopt(layer)
         return painted
 
@@ -248,6 +251,11 @@ class TracesStep(Step):
         return bool(rejected & set(recording.roi_ids.tolist()))
 
     # Traces.
+
+    def _show_config(self) -> None:
+        blocked = self.dff.blockSignals(True)
+        self.dff.setValue(self.session.config.dff)
+        self.dff.blockSignals(blocked)
 
     def _on_extracted(self, result: Extracted) -> None:
         workspace = self.session.workspace

@@ -50,10 +50,12 @@ class TrainStep(Step):
         self._offer_device()
 
         self.form.valueChanged.connect(self._on_form)
+        session.configChanged.connect(self._show_config)
         connect = self.connections.add
         connect(session.workspace.recording_changed, self._on_recording)
         connect(session.workspace.embedding_changed, self.refresh)
         self._on_recording()
+        self._show_config()
 
     def value(self) -> TrainingChoice:
         """Return what is chosen."""
@@ -159,6 +161,14 @@ class TrainStep(Step):
             self.form.set_rate(recording.rate)
             self._recommend()
         self.refresh()
+
+    def _show_config(self) -> None:
+        """Show the settings of the embedding there is, such as a reopened one."""
+        embedding = self.session.workspace.embedding
+        if embedding is not None and embedding.config.training is not None:
+            config = embedding.config
+            self.form.setValue(TrainingChoice(config.target, config.training))
+            self.plot.show()
 
     def _on_form(self, value: TrainingChoice) -> None:
         # Another target asks for other settings, unless a person chose them.
