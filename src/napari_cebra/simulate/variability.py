@@ -25,13 +25,14 @@ def ornstein_uhlenbeck(
 
 
 def arousal(rng: np.random.Generator, n_frames: int, rate: float) -> np.ndarray:
-    """Return (T,) unit-variance arousal: running bouts on a slow drift.
+    """Return (T,) unit-variance arousal: brief bouts on a slow drift.
 
-    Bouts of some seconds as mice on a wheel run them; pupil and gain follow
-    within a second or two (McGinley et al. 2015, Neuron 87:1143).
+    Cortical state switches within seconds, as the pupil shows, in the awake
+    and quiet mouse as well as around running (Reimer et al. 2014, Neuron
+    84:355; McGinley et al. 2015, Neuron 87:1143).
     """
     slow, bout, fast = ornstein_uhlenbeck(
-        rng, n_frames, np.array([60.0, 4.0, 1.0]), rate
+        rng, n_frames, np.array([20.0, 2.0, 0.5]), rate
     ).T
     state = 0.2 * slow + np.tanh(3 * (bout - 0.3)) + 0.3 * fast
     return (state - state.mean()) / max(float(state.std()), 1e-6)
@@ -72,7 +73,7 @@ def spontaneous(
     """Return (T, N) float32 spontaneous rate relative to its mean (about 1).
 
     Exponential of a few shared dimensions, whose variances fall as 1/k and
-    which run from tenths of a second to several seconds, and a private part
+    which change within tenths of a second to a second, and a private part
     (Stringer et al. 2019, Science 364:255: behaviour drives some sixteen
     dimensions of V1, next to the arousal that all share). About two thirds of
     the log variance is shared.
@@ -80,14 +81,14 @@ def spontaneous(
     n_frames = state.size
     scale = 1 / np.sqrt(np.arange(1, rank + 1))
     shared = ornstein_uhlenbeck(
-        rng, n_frames, np.exp(rng.normal(np.log(1.0), 0.7, rank)), rate
+        rng, n_frames, np.exp(rng.normal(np.log(0.4), 0.5, rank)), rate
     )
     if rank:
         shared[:, 0] = 0.6 * state + 0.8 * shared[:, 0]
     weights = (scale[:, None] * rng.standard_normal((rank, n_cells))).astype(np.float32)
     weights *= np.sqrt(_SHARED / np.maximum((weights**2).sum(0), 1e-6))
     private = ornstein_uhlenbeck(
-        rng, n_frames, np.exp(rng.normal(np.log(0.7), 0.5, n_cells)), rate
+        rng, n_frames, np.exp(rng.normal(np.log(0.4), 0.5, n_cells)), rate
     )
     private *= np.float32(np.sqrt(1 - _SHARED))
     private += shared @ weights
