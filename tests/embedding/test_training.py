@@ -171,7 +171,7 @@ def test_patience_stops_early(showing, quick):
     [
         {"temperature_mode": "auto", "min_temperature": 0.1},
         {"average_decay": 0.9},
-        {"input_noise": 0.3, "normalize_frames": True},
+        {"normalize_frames": True, "model_architecture": "m3 u3 d1"},
         {"distance": "euclidean", "model_architecture": "u5 d1 linear"},
         {"lr_schedule": "cosine"},
     ],

@@ -52,12 +52,6 @@ class TrainConfig:
         Decoupled (AdamW), on weights and not on biases.
     input_dropout : float
         Share of neurons set to zero in each training window.
-    input_noise : float
-        SD of Gaussian noise added to the (standardised) training windows.
-    gain_jitter : float
-        SD of the log of a gain that each training window is multiplied by, all
-        neurons alike: population gain wanders between repeats (Goris et al.,
-        Nat. Neurosci. 2014) and should not matter.
     standardize : bool
         Scale each neuron by mean and SD over the training rows.
     normalize_frames : bool
@@ -102,8 +96,6 @@ class TrainConfig:
     lr_schedule: str = "one_cycle"
     weight_decay: float = 0.01
     input_dropout: float = 0.3
-    input_noise: float = 0.0
-    gain_jitter: float = 0.0
     standardize: bool = True
     normalize_frames: bool = False
     average_decay: float = 0.0
@@ -211,8 +203,6 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("learning_rate", 1e-12, 100),
     ("weight_decay", 0, 100),
     ("input_dropout", 0, 0.99),
-    ("input_noise", 0, 100),
-    ("gain_jitter", 0, 10),
     ("average_decay", 0, 0.99999),
     ("patience", 1, 10**9),
     ("evaluations", 1, 10**6),

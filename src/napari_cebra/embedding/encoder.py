@@ -69,11 +69,6 @@ class Standardization(nn.Module):
             config.normalize_frames,
         )
 
-    @property
-    def offset(self) -> Tensor:
-        """(N,) what was subtracted, in the units of the result."""
-        return self.mean * self.scale
-
     def forward(self, values: Tensor) -> Tensor:
         """Return the (…, N) values as the network sees them."""
         x = (values - self.mean) * self.scale

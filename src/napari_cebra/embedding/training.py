@@ -310,12 +310,6 @@ class Training:
         """One forward for references, positives and negatives together."""
         rows = torch.cat([batch.reference, *batch.positives, batch.negative])
         windows = self._x[rows[:, None] + self._reach]
-        if training and self.config.gain_jitter:
-            log_gain = torch.empty((len(rows), 1, 1), device=self.device)
-            log_gain.normal_(0, self.config.gain_jitter, generator=self._generator)
-            gain = log_gain.exp()
-            # the gain acts on the traces, from which the mean was taken already
-            windows.mul_(gain).add_((gain - 1) * self._standardization.offset)
         if training and self._masks is not None:
             pick = torch.randint(
                 len(self._masks),
@@ -324,9 +318,6 @@ class Training:
                 device=self.device,
             )
             windows.mul_(self._masks[pick][:, None])
-        if training and self.config.input_noise:
-            noise = torch.empty_like(windows).normal_(generator=self._generator)
-            windows = windows + self.config.input_noise * noise
         latents = network.after_mean(windows)[:, 0].split(self.config.batch_size)
         reference, negative = latents[0], latents[-1]
         loss = self._criterion(reference, latents[-2], negative).total
