@@ -218,7 +218,7 @@ class TracePlot(QWidget):
         if key is None:
             return
         if key == "stimulus" and recording.stimulus is not None:
-            values, label = recording.stimulus.shown.astype(float), "Stimulus (frame)"
+            values, units = recording.stimulus.shown.astype(float), "frame"
             values[values < 0] = np.nan
         else:
             variable = recording.variable(key)
@@ -226,13 +226,15 @@ class TracePlot(QWidget):
             values = values if values.ndim == 1 else values[:, 0]
             if variable.kind == "discrete":
                 values = np.where(values < 0, np.nan, values)
-            label = variable.name + (f" ({variable.units})" if variable.units else "")
+            units = variable.units
         self._lines["variable"].setData(self._times, values)
-        self._plots["variable"].setLabel("left", label)
+        self._plots["variable"].setLabel("left", units)  # its name is in the heading
 
     def _heading(self, recording: Recording, roi: int | None) -> str:
         """Name the ROI, the curves, and why rows are shaded."""
         found = [(text, colour) for name, text, colour in _COUNTS if self._has(name)]
+        if self._beneath.currentData() is not None:
+            found.append((self._beneath.currentText(), theme.GREEN))
         if not recording.valid.all():
             reasons = " or ".join(reason for reason in recording.reasons if reason)
             found.append((f"not used ({reasons})", (128, 128, 128)))
@@ -253,7 +255,6 @@ class TracePlot(QWidget):
             axis.setLabel(text if last else None)
             axis.showLabel(last)
             axis.setHeight(None if last else 6)
-        self._view.setMinimumHeight(45 + 70 * len(seen))
 
     def _on_recording(self) -> None:
         recording = self._workspace.recording

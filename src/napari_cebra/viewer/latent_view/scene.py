@@ -47,7 +47,7 @@ class Look:
 
     colour_by: str = "time"
     show: str = "all"
-    point_size: float = 12.0
+    point_size: float = 16.0
     opacity: float = 0.8
     trail_frames: int = 30
 
@@ -319,7 +319,14 @@ class LatentScene:
             recording, self.look.colour_by, self._frames, self.workspace.selection.roi
         )
         tracks = _tracks(recording, self._frames, self._places)
-        common = {"border_width": 0, "shading": "none"}
+        # Neither smoothed nor held at a least size: napari would draw small
+        # points in the colour of their borders, and it takes longer.
+        common = {
+            "border_width": 0,
+            "shading": "none",
+            "antialiasing": 0,
+            "canvas_size_limits": (0, 10_000),
+        }
         self.cloud = self.model.add_points(
             points,
             name="cloud",
