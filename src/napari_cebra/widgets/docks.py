@@ -21,6 +21,7 @@ _AREAS = {CEBRA: "right", LATENTS: "bottom", TRACES: "bottom"}
 _CLASSES = {CEBRA: "CebraDock", LATENTS: "LatentsDock", TRACES: "TracesDock"}
 
 _BOTTOM_SHARE = 0.36  # of the window's height
+_LATENTS_SHARE = 0.27  # of the window's width
 
 
 def open_dock(viewer: Any, name: str) -> QWidget:
@@ -78,6 +79,9 @@ def _arrange(dock: QDockWidget, name: str) -> None:
     if _AREAS[name] == "bottom":
         height = round(_BOTTOM_SHARE * window.height())
         window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
+        if name == LATENTS:
+            width = round(_LATENTS_SHARE * window.width())
+            window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
 
 
 def _full_name(name: str) -> str:

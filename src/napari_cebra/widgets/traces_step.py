@@ -199,6 +199,8 @@ class TracesStep(Step):
             return rois
         painted = RoiSet.from_labels(np.array(layer.data))
         layer.mode = "pan_zoom"  # from now on a click picks an ROI
+        # In this order: without ROIs the adapter would take the layer out.
+        self.session.workspace.set_rois(painted)
         adapter.adopt(layer)
         return painted
 
