@@ -174,6 +174,7 @@ def test_patience_stops_early(showing, quick):
         {"normalize_frames": True, "model_architecture": "m3 u3 d1"},
         {"distance": "euclidean", "model_architecture": "u5 d1 linear"},
         {"lr_schedule": "cosine"},
+        {"mix_repeats": 0.5},
     ],
 )
 def test_options_learn_too(showing, quick, settings):

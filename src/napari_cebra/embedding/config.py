@@ -52,6 +52,10 @@ class TrainConfig:
         Decoupled (AdamW), on weights and not on biases.
     input_dropout : float
         Share of neurons set to zero in each training window.
+    mix_repeats : float
+        With pairs by movie frame: share of neurons that each training window
+        takes from another repeat of the same frame, so that what a repeat's
+        neurons share, but not with the movie, cannot be learnt by heart.
     standardize : bool
         Scale each neuron by mean and SD over the training rows.
     normalize_frames : bool
@@ -96,6 +100,7 @@ class TrainConfig:
     lr_schedule: str = "one_cycle"
     weight_decay: float = 0.01
     input_dropout: float = 0.3
+    mix_repeats: float = 0.0
     standardize: bool = True
     normalize_frames: bool = False
     average_decay: float = 0.0
@@ -203,6 +208,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("learning_rate", 1e-12, 100),
     ("weight_decay", 0, 100),
     ("input_dropout", 0, 0.99),
+    ("mix_repeats", 0, 1),
     ("average_decay", 0, 0.99999),
     ("patience", 1, 10**9),
     ("evaluations", 1, 10**6),
@@ -277,6 +283,7 @@ def recommended(
         "lr_schedule": "one_cycle",
         "weight_decay": 0.01,
         "input_dropout": 0.5 if target == "movie" or small else 0.3,
+        "mix_repeats": 0.5 if target == "movie" else 0.0,
     }
     if small:
         settings["batch_size"] = 256

@@ -17,7 +17,7 @@ from napari_cebra.embedding.devices import resolve_device
 from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
 from napari_cebra.embedding.errors import TrainingError
 from napari_cebra.embedding.losses import InfoNCE, goodness_of_fit
-from napari_cebra.embedding.pairs import Batch, Rows
+from napari_cebra.embedding.pairs import Batch, MovieSampler, Rows
 from napari_cebra.recording import InvalidInput, complete_windows, segments
 
 if TYPE_CHECKING:
@@ -157,7 +157,8 @@ class Training:
         self._optimizer = _optimizer(self._network, self._criterion, config)
         x = torch.from_numpy(self._values).to(self.device)
         self._x = self._network.mean(self._standardization(x))
-        self._masks = self._dropout_masks()
+        keep = 1 - config.input_dropout
+        self._dropout = self._masks(keep).div_(keep) if keep < 1 else None
         left, right = self._network.architecture.receptive_field
         shift = self._network.architecture.mean_over - 1
         self._reach = torch.arange(-left, right - shift, device=self.device)
@@ -165,17 +166,20 @@ class Training:
         self._best_loss = math.inf
         self._good = _state(self._network)
 
-    def _dropout_masks(self) -> Tensor | None:
-        """Masks of neurons, of which each training window gets one at random.
+    def _masks(self, share: float) -> Tensor:
+        """Return masks that are 1 for so many neurons; windows draw from them.
 
-        Drawing a fresh one for each window costs as much as a layer.
+        Drawing a fresh one for each window would cost as much as a layer.
         """
-        share = self.config.input_dropout
-        if share == 0:
-            return None
         masks = torch.empty((_N_MASKS, self._values.shape[1]), device=self.device)
-        masks.bernoulli_(1 - share, generator=self._generator)
-        return masks.div_(1 - share)
+        return masks.bernoulli_(share, generator=self._generator)
+
+    def _any_of(self, masks: Tensor, n: int) -> Tensor:
+        """Return (n, 1, N) masks, each drawn from a table of them."""
+        pick = torch.randint(
+            len(masks), (n,), generator=self._generator, device=self.device
+        )
+        return masks[pick][:, None]
 
     def _bind(
         self, pairs: Pairs, train: np.ndarray, heldout: np.ndarray | None
@@ -183,6 +187,9 @@ class Training:
         complete = _complete(self._segment, train, self._network)
         stretch = segments(self._segment, train & (self._segment >= 0))
         self._sampler = pairs.bind(Rows(complete, stretch), self.device)
+        self._mixing = None
+        if self.config.mix_repeats and isinstance(self._sampler, MovieSampler):
+            self._mixing = self._masks(self.config.mix_repeats)
         self._train_batches = self._fixed_batches(self._sampler)
         self._heldout_batches: list[Batch] = []
         if heldout is not None and np.any(heldout):
@@ -310,14 +317,13 @@ class Training:
         """One forward for references, positives and negatives together."""
         rows = torch.cat([batch.reference, *batch.positives, batch.negative])
         windows = self._x[rows[:, None] + self._reach]
-        if training and self._masks is not None:
-            pick = torch.randint(
-                len(self._masks),
-                (len(rows),),
-                generator=self._generator,
-                device=self.device,
-            )
-            windows.mul_(self._masks[pick][:, None])
+        if training and self._mixing is not None:
+            assert isinstance(self._sampler, MovieSampler)
+            partner = self._sampler.partners(rows, self._generator)
+            other = self._x[partner[:, None] + self._reach]
+            windows.lerp_(other, self._any_of(self._mixing, len(rows)))
+        if training and self._dropout is not None:
+            windows.mul_(self._any_of(self._dropout, len(rows)))
         latents = network.after_mean(windows)[:, 0].split(self.config.batch_size)
         reference, negative = latents[0], latents[-1]
         loss = self._criterion(reference, latents[-2], negative).total
