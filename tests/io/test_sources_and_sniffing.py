@@ -12,7 +12,7 @@ import pytest
 import tifffile
 import zarr
 
-from napari_cebra.io import SourceFile, open_stack, sniff
+from napari_cebra.io import Sniffed, SourceFile, open_stack, sniff
 from napari_cebra.io.numbered import numbered_series
 from napari_cebra.recording import InvalidInput
 
@@ -88,6 +88,27 @@ def test_numbers_are_ordered_as_numbers(tmp_path) -> None:
     assert found == [f"m12_run3_{k}.tif" for k in range(2, 12)]
     # A file inside the series stands for itself.
     assert numbered_series(tmp_path / names[1]) == [tmp_path / names[1]]
+
+
+def test_dates_in_names_are_not_counted_through(tmp_path) -> None:
+    for name in ("m_20240101120000.tif", "m_20250101120000.tif"):
+        tifffile.imwrite(tmp_path / name, RNG.random((6, 8, 8)))
+    with open_stack(tmp_path / "m_20240101120000.tif") as stack:
+        assert stack.shape == (6, 8, 8)
+    with pytest.raises(InvalidInput, match=r"first: number 20240101120001\)"):
+        open_stack(tmp_path)
+
+
+def test_one_picture_is_labels_and_many_numbered_ones_are_a_stack(tmp_path) -> None:
+    picture = RNG.integers(0, 9, (8, 8)).astype(np.uint16)
+    for k in (1, 2):
+        tifffile.imwrite(tmp_path / f"rois{k}.tif", picture)
+    assert sniff(tmp_path / "rois1.tif").kind == "labels"
+    tifffile.imwrite(tmp_path / "rois3.tif", picture)
+    assert sniff(tmp_path / "rois1.tif") == Sniffed("stack", ("labels",))
+    assert sniff(tmp_path / "rois2.tif").kind == "labels"
+    (tmp_path / "rois2.tif").rename(tmp_path / "rois9.tif")
+    assert sniff(tmp_path / "rois1.tif").kind == "labels"
 
 
 def test_every_kind_is_told(tmp_path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from napari_cebra.recording import InvalidInput
@@ -35,18 +36,21 @@ def numbered_series(path: str | os.PathLike[str]) -> list[Path]:
         missing between the first and the last.
     """
     path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    return [folder / name for name in series_names(path)]
+
+
+def series_names(path: Path) -> list[str]:
+    """Return the file names of the series; see `numbered_series`."""
     if path.is_dir():
-        return _series_of_folder(path)
-    names = _tiff_names(path.parent)
-    for stem_key, numbers in _groups(names).items():
-        if path.name in numbers.values():
-            first = min(numbers)
-            if len(numbers) > 1 and numbers[first] == path.name:
-                return _complete(path.parent, stem_key, numbers)
-    return [path]
+        return _names_of_folder(path)
+    numbers = _series_of(path.name, _tiff_names(path.parent))
+    if len(numbers) > 1 and numbers[min(numbers)] == path.name:
+        return _complete(numbers)
+    return [path.name]
 
 
-def _series_of_folder(folder: Path) -> list[Path]:
+def _names_of_folder(folder: Path) -> list[str]:
     names = _tiff_names(folder)
     if not names:
         raise InvalidInput(
@@ -54,15 +58,14 @@ def _series_of_folder(folder: Path) -> list[Path]:
             "numbered TIFF series, or one file."
         )
     if len(names) == 1:
-        return [folder / names[0]]
-    groups = [g for g in _groups(names).items() if len(g[1]) > 1]
-    belonging = max(groups, key=lambda g: len(g[1]), default=None)
-    if belonging is None or len(belonging[1]) < len(names):
+        return names
+    numbers = _series_of(names[0], names)
+    if len(numbers) < len(names):
         raise InvalidInput(
             f"The folder {folder.name} holds {len(names)} TIFF files that are not "
             "one numbered series; choose the first file of the series instead."
         )
-    return _complete(folder, *belonging)
+    return _complete(numbers)
 
 
 def _tiff_names(folder: Path) -> list[str]:
@@ -75,37 +78,37 @@ def _tiff_names(folder: Path) -> list[str]:
         )
 
 
-def _groups(names: list[str]) -> dict[tuple[str, str], dict[int, str]]:
-    """Group names by what stays the same round the one number that varies."""
-    found: dict[tuple[str, str], dict[int, str]] = {}
-    for name in names:
-        for digits in re.finditer(r"\d+", Path(name).stem):
-            key = (name[: digits.start()], name[digits.end() :])
-            found.setdefault(key, {})[int(digits.group())] = name
-    # Each name joins the largest of the groups it could belong to; where two
-    # are equal, the last number in the name counts.
-    best: dict[str, tuple[str, str]] = {}
-    for key, numbers in found.items():
-        for name in numbers.values():
-            old = best.get(name)
-            if old is None or len(numbers) >= len(found[old]):
-                best[name] = key
-    return {
-        key: {n: name for n, name in numbers.items() if best[name] == key}
-        for key, numbers in found.items()
-        if any(best[name] == key for name in numbers.values())
-    }
+def _series_of(name: str, names: list[str]) -> dict[int, str]:
+    """Return the largest series that a name belongs to, by number.
+
+    Each run of digits in the name may be the one that counts; where two give
+    series of the same size, the last one does.
+    """
+    largest: dict[int, str] = {}
+    for digits in re.finditer(r"\d+", name.rpartition(".")[0]):
+        before, after = name[: digits.start()], name[digits.end() :]
+        start, end = len(before), -len(after)
+        numbers = {
+            int(other[start:end]): other
+            for other in names
+            if other.startswith(before)
+            and other.endswith(after)
+            and other[start:end].isdecimal()
+        }
+        if len(numbers) >= len(largest):
+            largest = numbers
+    return largest
 
 
-def _complete(
-    folder: Path, key: tuple[str, str], numbers: dict[int, str]
-) -> list[Path]:
+def _complete(numbers: dict[int, str]) -> list[str]:
     order = sorted(numbers)
-    missing = sorted(set(range(order[0], order[-1] + 1)) - set(order))
+    missing = order[-1] - order[0] + 1 - len(order)
     if missing:
+        # Numbers may be dates, so the gaps are not counted through.
+        first = next(a + 1 for a, b in pairwise(order) if b > a + 1)
         raise InvalidInput(
             f"The TIFF series {numbers[order[0]]} … {numbers[order[-1]]} misses "
-            f"{len(missing)} of its files (first: number {missing[0]}); put the "
-            "missing files back, or move the part you want into a folder of its own."
+            f"{missing} of its files (first: number {first}); put the missing files "
+            "back, or move the part you want into a folder of its own."
         )
-    return [folder / numbers[number] for number in order]
+    return [numbers[number] for number in order]

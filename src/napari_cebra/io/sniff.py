@@ -11,7 +11,7 @@ import numpy as np
 from napari_cebra.io.array_stores import is_zarr
 from napari_cebra.io.damage import open_npy, reading
 from napari_cebra.io.movies import VIDEO_SUFFIXES
-from napari_cebra.io.numbered import TIFF_SUFFIXES
+from napari_cebra.io.numbered import TIFF_SUFFIXES, series_names
 from napari_cebra.io.stacks import HDF5_SUFFIXES
 from napari_cebra.io.suite2p import suite2p_plane
 from napari_cebra.recording import InvalidInput
@@ -85,13 +85,21 @@ def _folder(path: Path) -> Sniffed:
 def _tiff(path: Path) -> Sniffed:
     from napari_cebra.io.stacks import inspect_stack
 
-    info = inspect_stack(path)
-    if "T" not in info.axes:
-        if info.dtype.kind in "iub" and info.axes == "YX":
-            return Sniffed("labels")
-        return Sniffed("stack")
+    info = inspect_stack(path, series=False)
+    if info.axes == "YX":
+        # One picture: a frame of a series, else painted ROIs.
+        whole: tuple[FileKind, ...] = ("labels",) if info.dtype.kind in "iub" else ()
+        series = _begins_series(path)
+        return Sniffed("stack", whole) if series or not whole else Sniffed("labels")
     colour = info.axes.endswith("S")
     return Sniffed("movie") if colour else Sniffed("stack", ("movie",))
+
+
+def _begins_series(path: Path) -> bool:
+    try:
+        return len(series_names(path)) > 2
+    except InvalidInput:  # With a number missing it is no series.
+        return False
 
 
 def _npy(path: Path) -> Sniffed:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cebra.io.numbered import numbered_series
+from napari_cebra.io.numbered import series_names
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -119,30 +119,31 @@ class SourceFile:
         )
 
 
-def _sizes(path: Path, series: bool) -> dict[Path, int]:
+def _sizes(path: Path, series: bool) -> dict[str, int]:
     """Size of each file that belongs to the source, in a fixed order."""
     if series:
-        files = numbered_series(path)
+        root = path if path.is_dir() else path.parent
+        files = [os.path.join(root, name) for name in series_names(path)]
     elif path.is_dir():
         files = sorted(
-            Path(folder) / name
+            os.path.join(folder, name)
             for folder, _, names in os.walk(path)
             for name in names
             if not name.startswith(".") or name in (".zarray", ".zgroup", ".zattrs")
         )
     else:
-        files = [path]
-    return {file: file.stat().st_size for file in files}
+        files = [str(path)]
+    return {file: os.stat(file).st_size for file in files}
 
 
-def _fingerprint(path: Path, sizes: Mapping[Path, int]) -> str:
+def _fingerprint(path: Path, sizes: Mapping[str, int]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     files = list(sizes)
     if len(files) > 1:
-        root = path if path.is_dir() else path.parent
+        root = len(str(path if path.is_dir() else path.parent)) + 1
         for file in files:
-            entry = f"{file.relative_to(root).as_posix()}\0{sizes[file]}\0"
-            digest.update(entry.encode())
+            name = file[root:].replace(os.sep, "/")
+            digest.update(f"{name}\0{sizes[file]}\0".encode())
     for file in _evenly(files, _FILES_SAMPLED):
         size = sizes[file]
         starts = range(0, size, _BLOCK)
