@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import gc
 import json
+import threading
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -57,6 +59,19 @@ class Stopwatch:
     def __init__(self) -> None:
         self.found: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self.on = False
+        self._collecting = (0.0, 0.0)
+        gc.callbacks.append(self._on_collection)
+
+    def _on_collection(self, phase: str, info: dict[str, int]) -> None:
+        """Time Python's garbage collector, which runs inside any slot."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        now = time.perf_counter(), time.thread_time()
+        if phase == "start":
+            self._collecting = now
+        elif self.on:
+            took, work = np.subtract(now, self._collecting)
+            self.found[f"(garbage collector {info['generation']})"].append((took, work))
 
     def time(self, cls: type, name: str) -> None:
         """Time a method wherever it is called from."""

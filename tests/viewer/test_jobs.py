@@ -229,6 +229,16 @@ def test_what_the_generator_held_is_freed(qtbot, jobs, ending):
     assert seen() is None
 
 
+def test_no_full_garbage_collection_while_a_job_is_under_way(qtbot, jobs):
+    assert gc.get_freeze_count() == 0
+    job = jobs.job("training", "Training", lambda: steps(5, 0.01))
+    with qtbot.waitSignal(job.progressed, timeout=5000):
+        pass
+    assert gc.get_freeze_count() > 10_000
+    run(qtbot, job)
+    assert gc.get_freeze_count() == 0
+
+
 def test_time_left_follows_the_speed():
     job = Job("Training", steps)
     assert job.seconds_left is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 import traceback
@@ -23,6 +24,24 @@ log = logging.getLogger(__name__)
 
 # A job keeps itself alive until its worker has ended, whoever dropped it.
 _under_way: set[Job] = set()
+
+
+def _keep(job: Job) -> None:
+    """Hold a job, and spare the window full garbage collections meanwhile.
+
+    A full one takes a third of a second with napari and PyTorch loaded, in whatever
+    slot it happens to fall. What is there when the first job begins is left
+    out of them until the last has ended.
+    """
+    if not _under_way:
+        gc.freeze()
+    _under_way.add(job)
+
+
+def _let_go(job: Job) -> None:
+    _under_way.discard(job)
+    if not _under_way:
+        gc.unfreeze()
 
 
 class JobFailed(Exception):
@@ -80,7 +99,7 @@ class Job(QObject):
         """Begin; the first report comes from the event loop."""
         if self.is_over:  # stopped before it began
             return
-        _under_way.add(self)
+        _keep(self)
         worker = create_worker(
             _Readable(_drive, self._task),
             _start_thread=False,
@@ -183,7 +202,7 @@ class Job(QObject):
             self._tell(task)
         finally:
             self.finished.emit()
-            _under_way.discard(self)
+            _let_go(self)
 
     def _tell(self, task: _Task) -> None:
         if task.error is not None:

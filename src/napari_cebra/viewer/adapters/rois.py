@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cebra.viewer import _compat
-from napari_cebra.viewer.adapters.activity import most_active
+from napari_cebra.viewer.adapters.activity import Activity
 from napari_cebra.viewer.adapters.painting import painted
 from napari_cebra.viewer.connections import Connections
 
@@ -55,6 +55,7 @@ class RoiAdapter:
         self.highlight: Any = None
         self._image = np.zeros((0, 0), np.int32)  # as the layer shows it
         self._earlier: dict[bytes, RoiSet | None] = {}
+        self._activity: tuple[np.ndarray, Activity] | None = None
         self._busy = False
         self._layer_connections = Connections()
         self._connections = Connections()
@@ -104,13 +105,16 @@ class RoiAdapter:
         frames = self._workspace.selection.frames
         if recording is None or not frames:
             return np.zeros(0, np.int64)
-        columns = most_active(recording.traces.values, np.asarray(frames))
+        values = recording.traces.values
+        if self._activity is None or self._activity[0] is not values:
+            self._activity = values, Activity(values)
+        columns = self._activity[1].most_active(np.asarray(frames))
         return recording.roi_ids[columns]
 
     # ROIs to layer.
 
     def _on_rois(self) -> None:
-        if self._busy:
+        if self._busy or self._viewer() is None:
             return
         rois = self._workspace.rois
         if rois is None:

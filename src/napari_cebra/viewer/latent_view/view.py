@@ -34,6 +34,8 @@ from napari_cebra.viewer.registry import workspace_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from qtpy.QtGui import QShowEvent
+
 _REACH = 10.0  # pixels around the mouse in which a point is hit
 _DRAG = 4.0  # pixels after which a press is a drag
 _LIVE_MS = 100
@@ -134,6 +136,7 @@ class LatentView(QWidget):
         add(self.scene.changed, self._refresh)
         add(self.workspace.live_latents, self._on_live)
         add(self.workspace.recording_changed, self._refresh)
+        add(self.workspace.embedding_changed, self._forget_live)
         add(self.workspace.timeline.changed, self._show_status)
         add(viewer.events.theme, self._on_theme)
         self._connections.add_callback(
@@ -151,8 +154,20 @@ class LatentView(QWidget):
 
     def _on_live(self, latents: np.ndarray) -> None:
         self._live = latents
-        if not (self._live_timer.isActive() or self._parts):
+        idle = not (self._live_timer.isActive() or self._parts)
+        if idle and self.isVisible():
             self._live_timer.start(0)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Draw the snapshot that came while nobody looked."""
+        super().showEvent(event)
+        if self._live is not None:
+            self._live_timer.start(0)
+
+    def _forget_live(self) -> None:
+        """Let no late snapshot be drawn over a result."""
+        self._live = None
+        self._parts = []
 
     def _show_live(self) -> None:
         if self._live is None:
