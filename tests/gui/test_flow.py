@@ -14,7 +14,7 @@ import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_cebra.pipeline import STIMULUS, exhaust
+from napari_cebra.pipeline import STIMULUS, exhaust, fit, load_recording
 from napari_cebra.simulate import V1Movie, write_v1_recording
 from napari_cebra.widgets import docks
 from napari_cebra.widgets.roi_form import RoiChoice
@@ -142,6 +142,9 @@ def test_from_a_stack_to_an_exported_movie_and_back(person, v1, tmp_path):
     assert live and live[0].shape[0] == recording.n_frames
     assert workspace.embedding.config.training.max_iterations == STEPS
     assert person.viewer.dims.ndim == 3, "latents never enter the main viewer"
+    config = dock.session.config
+    scripted = exhaust(fit(exhaust(load_recording(config)), config))
+    np.testing.assert_array_equal(scripted.latents, workspace.embedding.latents)
 
     person.opens(dock.decode)
     assert "Train on repeats 1–3, test on repeat 4" in dock.decode.protocol.text()

@@ -90,6 +90,8 @@ class Choice(QComboBox):
         self.clear()
         self._fill(items)
         self.setValue(kept)
+        if self.currentIndex() < 0:  # Qt leaves it so where there is a placeholder
+            self.setCurrentIndex(0)
         self.blockSignals(blocked)
         if self.value() != kept:
             self.currentIndexChanged.emit(self.currentIndex())
