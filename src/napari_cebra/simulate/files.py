@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 # Raised whenever the same settings give other bits than before.
-VERSION = 1
+VERSION = 2
 CACHE_VARIABLE = "NAPARI_CEBRA_CACHE"
 
 

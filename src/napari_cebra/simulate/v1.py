@@ -14,6 +14,9 @@ from napari_cebra.simulate.movie import natural_movie
 from napari_cebra.simulate.receptive_fields import GaborBank, even_draws, tuning
 from napari_cebra.simulate.variability import arousal, log_gains, spontaneous
 
+# Chosen with the calibrated settings, for a built-in recording (seed 0) whose last
+# repeat is about as hard as the mean over repeats and seeds.
+_STREAM = 0x52
 _LEAD_IN = 5.0  # seconds of grey screen before the first frame, not returned
 
 
@@ -72,7 +75,7 @@ def simulate_v1(config: V1Movie | None = None) -> V1Activity:
         A few seconds for 400 neurons and 9000 frames.
     """
     config = V1Movie() if config is None else config
-    rng = np.random.default_rng([config.seed, 0x51])
+    rng = np.random.default_rng([config.seed, _STREAM])
     n, rate = config.n_cells, config.rate
     movie = natural_movie(
         config.movie_seed, config.n_movie_frames, rate, config.movie_shape
