@@ -265,14 +265,16 @@ def recommended(
     did better there than deep stacks: a few repeats cannot teach more weights,
     and it costs a tenth of the time.
     """
-    if target == "movie" or rate is None:
-        window = 10 if rate is None else round(rate / 3)
-        window = min(max(window, 1), 10)
+    if target == "movie":
+        window = 10 if rate is None else min(max(round(rate / 3), 1), 10)
+        kernel = (window + 2) // 3
     else:
-        window = min(max(round(rate), 3), 20)
+        window = 10 if rate is None else min(max(round(2 * rate), 3), 20)
+        kernel = 1
+    mean = window - kernel + 1
     small = n_rows is not None and n_rows < 2000
     settings: dict[str, Any] = {
-        "model_architecture": f"m{window} u1 d1",
+        "model_architecture": f"m{mean} u{kernel} d1",
         "num_hidden_units": 32 if small else 128,
         "output_dimension": 8 if small else 32 if target == "movie" else 16,
         "temperature": 0.5 if small else 0.2,
