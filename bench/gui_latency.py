@@ -39,7 +39,7 @@ from napari_cebra.viewer.training_plot import TrainingPlot
 
 WARM_UP = 3.0
 SLOTS = {
-    Job: ("_on_yielded",),
+    Job: ("_on_yielded",),  # napari's own progress bar is moved apart from it
     LatentScene: ("_follow", "_on_embedding", "_on_rois"),
     LatentView: ("_on_live", "_show_live", "_do_part", "_refresh", "_show_status"),
     TracePlot: ("refresh", "_on_frame"),

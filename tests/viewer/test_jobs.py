@@ -13,6 +13,7 @@ pytest.importorskip("qtpy")
 from napari.qt.threading import GeneratorWorker
 from napari.utils import progress
 from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QApplication
 
 from napari_cebra.recording import InvalidInput, Progress
 from napari_cebra.viewer.jobs import Job, Jobs, duration
@@ -65,6 +66,25 @@ def test_result_and_reports_arrive_in_order(qtbot, jobs):
     assert [r.done for r in heard.reports] == [1, 2, 3, 4, 5]
     assert job.state == "done"
     assert job.fraction == 1.0
+
+
+def test_reports_stay_in_order_though_the_bar_lets_events_happen(
+    qtbot, jobs, monkeypatch
+):
+    """napari's progress bar calls processEvents inside its update."""
+    update = progress.update
+
+    def update_and_process(self, n=1):
+        update(self, n)
+        QApplication.processEvents()
+
+    monkeypatch.setattr(progress, "update", update_and_process)
+    monkeypatch.setattr("napari_cebra.viewer.jobs._BAR_MS", 0)
+    job = jobs.job("training", "Training", lambda: steps(200))
+    heard = Heard(job)
+    run(qtbot, job)
+    assert [r.done for r in heard.reports] == list(range(1, 201))
+    assert heard.names == ["returned", "finished"]
 
 
 def test_out_of_memory_is_told_in_one_sentence(qtbot, jobs):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 log = logging.getLogger(__name__)
+_BAR_MS = 250
 
 # A job keeps itself alive until its worker has ended, whoever dropped it.
 _under_way: set[Job] = set()
@@ -30,8 +31,8 @@ def _keep(job: Job) -> None:
     """Hold a job, and spare the window full garbage collections meanwhile.
 
     A full one takes a third of a second with napari and PyTorch loaded, in whatever
-    slot it happens to fall. What is there when the first job begins is left
-    out of them until the last has ended.
+    slot it happens to fall. What is there when the first job begins, and when
+    a job first reports, is left out of them until the last has ended.
     """
     if not _under_way:
         gc.freeze()
@@ -94,11 +95,22 @@ class Job(QObject):
         self._clock = _Clock()
         self._worker: GeneratorWorker | None = None
         self._bar: progress_bar | None = None
+        # napari's bar lets all pending events happen inside its update, so it
+        # is moved in an event of its own, never between a report and its slots.
+        self._bar_timer = QTimer(self)
+        self._bar_timer.setSingleShot(True)
+        self._bar_timer.setInterval(_BAR_MS)
+        self._bar_timer.timeout.connect(self._move_bar)
 
     def start(self) -> None:
         """Begin; the first report comes from the event loop."""
         if self.is_over:  # stopped before it began
             return
+        bar = progress_bar(total=0, desc=self.name)
+        if self.is_over:  # stopped by an event the bar let happen
+            bar.close()
+            return
+        self._bar = bar
         _keep(self)
         worker = create_worker(
             _Readable(_drive, self._task),
@@ -106,7 +118,6 @@ class Job(QObject):
             _worker_class=_JobWorker,
             _ignore_errors=True,
         )
-        self._bar = progress_bar(total=0, desc=self.name)
         worker.task = self._task
         worker.started.connect(self._on_started)
         worker.yielded.connect(self._on_yielded)
@@ -176,13 +187,21 @@ class Job(QObject):
             self._set_state("running")
 
     def _on_yielded(self, report: object) -> None:
+        if self.last_report is None:
+            gc.freeze()  # once more: with what the job has imported
         self.last_report = report
         self._clock.note(report)
-        if self._bar is not None and self._clock.total:
-            if self._bar.total != self._clock.total:
-                self._bar.total = self._clock.total
-            self._bar.update(self._clock.done - self._bar.n)
+        if not self._bar_timer.isActive():
+            self._bar_timer.start()
         self.progressed.emit(report)
+
+    def _move_bar(self) -> None:
+        bar = self._bar
+        if bar is None or not self._clock.total:
+            return
+        if bar.total != self._clock.total:
+            bar.total = self._clock.total
+        bar.update(self._clock.done - bar.n)
 
     def _on_paused(self) -> None:
         self._clock.rest()
@@ -195,9 +214,10 @@ class Job(QObject):
     def _on_finished(self) -> None:
         task, self._task = self._task, _Task(self.name, None)
         self._worker = None
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._bar_timer.stop()
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
         try:
             self._tell(task)
         finally:
