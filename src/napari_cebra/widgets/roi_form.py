@@ -130,8 +130,12 @@ class RoiForm(QWidget):
         self._on_changed()
 
     def set_layers(self, names: Iterable[str]) -> None:
-        """Offer these Labels layers."""
+        """Offer these Labels layers; the first is taken where none was."""
+        names = list(names)
         self._layer.set_items((name, name) for name in names)
+        # Qt takes none by itself where a placeholder says that there is none.
+        if names and self._layer.value() is None:
+            self._layer.setValue(names[0])
 
     def _on_changed(self, *_: object) -> None:
         source = self._source.value()
