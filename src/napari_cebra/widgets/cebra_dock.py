@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QShortcut, QVBoxLayout, QWi
 from napari_cebra.widgets import docks
 from napari_cebra.widgets.decode_step import DecodeStep
 from napari_cebra.widgets.load_step import LoadStep
+from napari_cebra.widgets.path_field import local_path
 from napari_cebra.widgets.project_step import ExportStep
 from napari_cebra.widgets.session import Session
 from napari_cebra.widgets.stepper import StepPage, Stepper
@@ -19,6 +20,8 @@ from napari_cebra.widgets.train_step import TrainStep
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from qtpy.QtGui import QDropEvent
 
     from napari_cebra.widgets.step import Step
 
@@ -35,6 +38,7 @@ class CebraDock(QWidget):
     def __init__(self, napari_viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = Session.of(napari_viewer)
+        self.setAcceptDrops(True)
         self.setMinimumWidth(430)  # every page with its scroll bar
 
         self.latents_button = _dock_button(
@@ -75,6 +79,19 @@ class CebraDock(QWidget):
         self.load.projectChosen.connect(self.open_project)
         for step in steps:
             step.completed.connect(lambda step=step: self._go_on_from(step))
+
+    def dragEnterEvent(self, event: QDropEvent) -> None:
+        """Take files and folders anywhere on the dock."""
+        if local_path(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Look at what was dropped, in the first step."""
+        path = local_path(event)
+        if path is not None:
+            event.acceptProposedAction()
+            self.show_step(self.load)
+            self.load.path.setValue(path)
 
     def page_of(self, step: Step) -> StepPage:
         """Return the page of a step."""

@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_cebra.recording import NapariCebraError
-from napari_cebra.widgets import opening
+from napari_cebra.widgets import opening, preferences
 from napari_cebra.widgets.behaviour_form import BehaviourForm
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.form_rows import Choice
@@ -111,6 +111,7 @@ class LoadStep(Step):
     def load_built_in(self, which: str) -> None:
         """Load a built-in recording, made first if it is not there yet."""
         self._loading_layer = None
+        preferences.use_cache_folder()
         self.start_job(
             "loading",
             "Built-in recording",
@@ -282,10 +283,10 @@ class LoadStep(Step):
                 previous.close()
         elif workspace.stack is not None:
             workspace.set_stack(None)
-        if opened.rois is not None:
-            workspace.set_rois(opened.rois, forget_history=True)
+        workspace.set_rois(opened.rois, forget_history=True)
         if opened.recording is not None:
             workspace.set_recording(opened.recording)
+            session.show_traces()
         if self._stand_in in session.viewer.layers:
             session.viewer.layers.remove(self._stand_in)
         session.autosave()

@@ -124,18 +124,18 @@ class PathField(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and folders of this computer."""
-        if _local_path(event) is not None:
+        if local_path(event) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Take the first path that is dropped."""
-        path = _local_path(event)
+        path = local_path(event)
         if path is not None:
             event.acceptProposedAction()
             self.setValue(path)
 
 
-def _local_path(event: QDropEvent) -> str | None:
+def local_path(event: QDropEvent) -> str | None:
     """Return the first local path of a drag, or None."""
     for url in event.mimeData().urls():
         if url.isLocalFile():

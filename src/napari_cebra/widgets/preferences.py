@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from qtpy.QtCore import QSettings
+
+from napari_cebra.simulate.files import CACHE_VARIABLE
 
 _MAX_RECENT = 8
 
@@ -40,6 +43,13 @@ def add_recent_project(path: str) -> None:
     """Put a project at the head of the list."""
     others = [kept for kept in recent_projects() if kept != path]
     remember("recent_projects", [path, *others][:_MAX_RECENT])
+
+
+def use_cache_folder() -> None:
+    """Keep built-in recordings where napari's preferences say, if they do."""
+    chosen = plugin_setting("projects", "cache_folder", "")
+    if chosen:
+        os.environ[CACHE_VARIABLE] = chosen
 
 
 def plugin_setting(category: str, name: str, default: Any) -> Any:

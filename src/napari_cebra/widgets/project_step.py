@@ -239,6 +239,9 @@ class ExportStep(Step):
     def _on_saved(self, folder: Path) -> None:
         self.session.workspace.mark_saved(folder)
         preferences.add_recent_project(str(folder))
+
+    def _on_job_finished(self) -> None:
+        super()._on_job_finished()
         if self._save_again:
             self.session.later(self._autosave)
 

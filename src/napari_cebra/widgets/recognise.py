@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,11 @@ def recognising(
         ("traces", _traces),
     ):
         if kind in kinds:
-            return look(path, data_set)
+            recognised = look(path, data_set)
+            if found.kind == "table":
+                note = "If its columns are variables, choose it as the table below."
+                recognised = replace(recognised, notes=(*recognised.notes, note))
+            return recognised
     raise InvalidInput(f"{path.name} {_ELSEWHERE[found.kind]}.")
 
 

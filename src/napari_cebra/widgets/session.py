@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_cebra.pipeline.config import PipelineConfig
+from napari_cebra.recording import InvalidInput
+from napari_cebra.traces import DffSettings
 from napari_cebra.viewer import _compat
 from napari_cebra.viewer.registry import jobs_of, workspace_of
 from napari_cebra.widgets import preferences
@@ -54,7 +56,7 @@ class Session(QObject):
         self.workspace: Workspace = workspace_of(viewer)
         self.jobs: Jobs = jobs_of(viewer)
         self._waiting: list[Callable[[], object]] = []
-        self.config = PipelineConfig()
+        self.config = PipelineConfig(dff=_remembered_dff())
         self.accompaniment = Accompaniment()
         self.select: dict[str, int] = {}
         self.movie_source: SourceFile | None = None
@@ -74,6 +76,15 @@ class Session(QObject):
         """The napari viewer."""
         return self._viewer()
 
+    def show_traces(self) -> None:
+        """Open the dock of the traces, with one ROI selected: empty it says nothing."""
+        from napari_cebra.widgets import docks
+
+        docks.open_dock(self.viewer, docks.TRACES)
+        recording, selection = self.workspace.recording, self.workspace.selection
+        if recording is not None and not selection.rois:
+            selection.set_rois([int(recording.roi_ids[0])])
+
     def later(self, action: Callable[[], object]) -> None:
         """Do something when the event under way is over."""
         self._waiting.append(action)
@@ -87,3 +98,11 @@ class Session(QObject):
         wanted = preferences.plugin_setting("projects", "autosave", True)
         if wanted and self.workspace.project_folder is not None:
             self.autosaveWanted.emit()
+
+
+def _remembered_dff() -> DffSettings:
+    """Return how dF/F was computed last time, on this computer."""
+    try:
+        return DffSettings.from_json(preferences.recall("dff", {}))
+    except (InvalidInput, TypeError, AttributeError):
+        return DffSettings()  # kept by another version: the defaults are right

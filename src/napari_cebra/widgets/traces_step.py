@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton
 
 from napari_cebra.recording import InvalidInput, RoiSet
-from napari_cebra.widgets import docks
+from napari_cebra.widgets import preferences
 from napari_cebra.widgets.dff_form import DffForm
 from napari_cebra.widgets.extraction import (
     Extracted,
@@ -129,6 +129,7 @@ class TracesStep(Step):
             dff=settings,
             source=replace(source, rois=rois_text(choice), reextract=choice.reextract),
         )
+        preferences.remember("dff", settings.to_json())
         accompaniment = self.session.accompaniment
         self.start_job(
             "extraction",
@@ -267,9 +268,7 @@ class TracesStep(Step):
         workspace.set_recording(result.recording)
         self._tell_flagged(result)
         self.session.autosave()
-        docks.open_dock(self.session.viewer, docks.TRACES)
-        if not workspace.selection.rois:  # an empty plot would say nothing
-            workspace.selection.set_rois([int(result.recording.roi_ids[0])])
+        self.session.show_traces()
         self.completed.emit()
 
     def _tell_flagged(self, result: Extracted) -> None:
