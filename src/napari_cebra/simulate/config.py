@@ -13,10 +13,12 @@ class V1Movie:
     """V1 under a two-photon microscope while the animal watches a movie.
 
     The defaults of the second block were calibrated once, with
-    ``bench/decoding_curve.py``, so that the raw-population kNN from 10-frame
-    windows places 0.75 to 0.81 of the held-out repeat within 1 s (published
-    two-photon recordings: 0.78 at 400 cells; Schneider, Lee & Mathis 2023,
-    Extended Data Fig. 10). No decoder of this package had a part in it.
+    ``bench/decoding_curve.py``: the raw-population kNN from 10-frame windows
+    places 0.75 to 0.81 of the built-in recording's last repeat within 1 s
+    (published two-photon recordings: 0.78 at 400 cells; Schneider, Lee & Mathis
+    2023, Extended Data Fig. 10), and about 0.79 over repeats and seeds, from
+    which one repeat differs by some 0.05: its 30 s hold few independent
+    moments. No embedding had a part in it.
 
     Parameters
     ----------
