@@ -111,6 +111,7 @@ class LoadStep(Step):
     def load_built_in(self, which: str) -> None:
         """Load a built-in recording, made first if it is not there yet."""
         self._loading_layer = None
+        self.path.setValue(None)
         preferences.use_cache_folder()
         self.start_job(
             "loading",

@@ -264,7 +264,9 @@ class TracesStep(Step):
         workspace = self.session.workspace
         if result.mean_image is not None:
             workspace.set_mean_image(result.mean_image)
-        workspace.set_rois(result.recording.rois)
+        extracted = result.recording.rois
+        if not _same_masks(workspace.rois, extracted):
+            workspace.set_rois(extracted, forget_history=workspace.rois is None)
         workspace.set_recording(result.recording)
         self._tell_flagged(result)
         self.session.autosave()
@@ -319,3 +321,14 @@ class TracesStep(Step):
         self.session.autosave()
         if self._recompute_again:
             self.session.later(self._recompute)
+
+
+def _same_masks(before: RoiSet | None, after: RoiSet | None) -> bool:
+    """Whether there is nothing to undo between two sets."""
+    return (
+        before is not None
+        and after is not None
+        and np.array_equal(before.ids, after.ids)
+        and np.array_equal(before.indptr, after.indptr)
+        and np.array_equal(before.pixels, after.pixels)
+    )
