@@ -63,7 +63,7 @@ def test_broken_labels_carry_no_bits(showing, quick):
         rows = showing.repeat == repeat
         shown[rows] = rng.permutation(shown[rows])
     pairs = type(showing.pairs)(shown, showing.repeat)
-    training, _ = train(showing, replace(quick, max_iterations=300), pairs=pairs)
+    training, _ = train(showing, replace(quick, max_iterations=150), pairs=pairs)
     best = max(e.bits_heldout for e in training.evaluations)
     assert abs(best) < 0.3
 
@@ -101,6 +101,7 @@ def test_reports_pauses_and_snapshots_change_nothing(showing, quick):
             break
     for _ in paused.run():  # resumed after a stop
         pass
+    assert list(paused.run()) == []  # nothing is left to do
     assert identical(weights(plain), weights(paused))
     np.testing.assert_array_equal(plain.losses, paused.losses)
 
@@ -178,7 +179,7 @@ def test_patience_stops_early(showing, quick):
     ],
 )
 def test_options_learn_too(showing, quick, settings):
-    config = replace(quick, max_iterations=150, **settings)
+    config = replace(quick, max_iterations=100, **settings)
     training, reports = train(showing, config)
     assert reports[-1].bits_heldout > 1
     assert training.temperature >= 0.1
@@ -195,7 +196,7 @@ def test_every_mode_trains(showing, quick, kind):
         "hybrid": HybridPairs(showing.pairs, 1),
     }[kind]
     training, reports = train(
-        showing, replace(quick, output_dimension=5, max_iterations=150), pairs=pairs
+        showing, replace(quick, output_dimension=5, max_iterations=100), pairs=pairs
     )
     assert reports[-1].bits_heldout > 0.3
     assert np.isfinite(training.losses).all()

@@ -232,7 +232,7 @@ class Training:
         """
         next_latents = 0.0
         reported = self.step
-        done = False
+        done = self.step >= self.config.last_iteration
         while not done:
             with _threads(self.threads), _torch_errors(self.step):
                 begun = time.perf_counter()
