@@ -77,6 +77,8 @@ class CebraDock(QWidget):
         go.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         go.activated.connect(self._press_main)
         self.load.projectChosen.connect(self.open_project)
+        # Alone, its curves are in sight while it trains.
+        self.train.started.connect(lambda: self.show_step(self.train))
         for step in steps:
             step.completed.connect(lambda step=step: self._go_on_from(step))
 

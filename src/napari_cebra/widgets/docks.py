@@ -20,8 +20,8 @@ CEBRA, LATENTS, TRACES = "CEBRA", "Latents", "Traces"
 _AREAS = {CEBRA: "right", LATENTS: "bottom", TRACES: "bottom"}
 _CLASSES = {CEBRA: "CebraDock", LATENTS: "LatentsDock", TRACES: "TracesDock"}
 
-_BOTTOM_SHARE = 0.36  # of the window's height
-_LATENTS_SHARE = 0.27  # of the window's width
+_BOTTOM_SHARE = 0.42  # of the window's height
+_BOTTOM_WIDTHS = (0.27, 0.24)  # latents and traces, of the window's width
 
 
 def open_dock(viewer: Any, name: str) -> QWidget:
@@ -40,6 +40,7 @@ def open_dock(viewer: Any, name: str) -> QWidget:
         session = Session.of(viewer)
         dock.visibilityChanged.connect(lambda _: session.docksChanged.emit())
         session.docksChanged.emit()
+        session.later(lambda: _share_bottom(viewer))
     dock.show()
     dock.raise_()
     return viewer.window.dock_widgets[_full_name(name)]
@@ -79,9 +80,17 @@ def _arrange(dock: QDockWidget, name: str) -> None:
     if _AREAS[name] == "bottom":
         height = round(_BOTTOM_SHARE * window.height())
         window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
-        if name == LATENTS:
-            width = round(_LATENTS_SHARE * window.width())
-            window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+
+
+def _share_bottom(viewer: Any) -> None:
+    """Give the latents, which want a square, more of the width than the traces."""
+    latents, traces = dock_of(viewer, LATENTS), dock_of(viewer, TRACES)
+    if latents is None or traces is None:
+        return
+    window = latents.parent()
+    if isinstance(window, QMainWindow):
+        widths = [round(share * window.width()) for share in _BOTTOM_WIDTHS]
+        window.resizeDocks([latents, traces], widths, Qt.Orientation.Horizontal)
 
 
 def _full_name(name: str) -> str:

@@ -41,6 +41,7 @@ class Step(QWidget):
 
     title = ""
     stateChanged = Signal(str, str, str)
+    started = Signal()
     completed = Signal()
 
     def __init__(
@@ -135,6 +136,7 @@ class Step(QWidget):
         job.stopped.connect(self._on_job_stopped)
         job.finished.connect(self._on_job_finished)
         self.refresh()
+        self.started.emit()
         return job
 
     def announce(self, state: StepState, summary: str = "", reason: str = "") -> None:
