@@ -236,6 +236,10 @@ _CHOICES = {
 }
 
 
+_SHORT = 2000
+"""Rows below which a recording is short."""
+
+
 def recommended(
     rate: float | None = None,
     n_neurons: int | None = None,
@@ -264,29 +268,49 @@ def recommended(
     ``bench/RESULTS.md``). One hidden layer on the running mean over the window
     did better there than deep stacks: a few repeats cannot teach more weights,
     and it costs a tenth of the time.
+
+    A short recording without repeats cannot teach a hidden layer either, so it
+    gets a linear encoder, and a short window: the window is part of the gap
+    around each held-out block, and rows lost there are rows not learnt from.
+    Without a rate, ten frames may be seconds, so the window is one frame.
     """
+    if n_rows is not None and n_rows < _SHORT and target != "movie":
+        return _recommended_short(rate)
     if target == "movie":
         window = 10 if rate is None else min(max(round(rate / 3), 1), 10)
         kernel = (window + 2) // 3
     else:
         window = 10 if rate is None else min(max(round(2 * rate), 3), 20)
         kernel = 1
-    mean = window - kernel + 1
-    small = n_rows is not None and n_rows < 2000
-    settings: dict[str, Any] = {
-        "model_architecture": f"m{mean} u{kernel} d1",
-        "num_hidden_units": 32 if small else 128,
-        "output_dimension": 8 if small else 32 if target == "movie" else 16,
-        "temperature": 0.5 if small else 0.2,
+    short = n_rows is not None and n_rows < _SHORT
+    return {
+        "model_architecture": f"m{window - kernel + 1} u{kernel} d1",
+        "num_hidden_units": 32 if short else 128,
+        "output_dimension": 8 if short else 32 if target == "movie" else 16,
+        "temperature": 0.5 if short else 0.2,
         "time_offsets": 10 if rate is None else max(1, round(rate / 3)),
-        "batch_size": 512,
-        "max_iterations": 100 if small else 300,
+        "batch_size": 256 if short else 512,
+        "max_iterations": 100 if short else 300,
         "learning_rate": 3e-3,
         "lr_schedule": "one_cycle",
         "weight_decay": 0.01,
-        "input_dropout": 0.5 if target == "movie" or small else 0.3,
+        "input_dropout": 0.5 if target == "movie" or short else 0.3,
         "mix_repeats": 0.5 if target == "movie" else 0.0,
     }
-    if small:
-        settings["batch_size"] = 256
-    return settings
+
+
+def _recommended_short(rate: float | None) -> dict[str, Any]:
+    window = 1 if rate is None else max(1, round(rate / 3))
+    return {
+        "model_architecture": "d1" if window == 1 else f"m{window} d1",
+        "output_dimension": 16,
+        "temperature": 0.2,
+        "time_offsets": window,
+        "batch_size": 512,
+        "max_iterations": 400,
+        "learning_rate": 0.01,
+        "lr_schedule": "one_cycle",
+        "weight_decay": 0.1,
+        "input_dropout": 0.8,
+        "evaluations": 20,
+    }
