@@ -27,7 +27,7 @@ def test_agrees_with_sklearn_classifier(points, k):
     train, test = points
     y = np.random.default_rng(1).integers(0, 7, 300)
     oracle = KNeighborsClassifier(k, metric="cosine", weights="distance").fit(train, y)
-    ours = KnnDecoder(k, "class").fit(train, y).predict(test)
+    ours = KnnDecoder(k, "class", "distance").fit(train, y).predict(test)
     assert np.array_equal(ours.value, oracle.predict(test))
     share = oracle.predict_proba(test)
     np.testing.assert_allclose(ours.confidence, share.max(axis=1), rtol=1e-5)
@@ -76,7 +76,7 @@ def test_equally_near_neighbours_do_not_favour_the_first_repeat():
 
 def test_an_identical_point_outvotes_all_others():
     train = np.array([[1.0, 0.0], [0.9, 0.1], [0.9, 0.1]])
-    decoder = KnnDecoder(3, "class").fit(train, np.array([5, 2, 2]))
+    decoder = KnnDecoder(3, "class", "distance").fit(train, np.array([5, 2, 2]))
     prediction = decoder.predict(np.array([[2.0, 0.0]]))
     assert prediction.value[0] == 5
     assert prediction.confidence[0] == 1

@@ -10,7 +10,7 @@ import numpy as np
 from napari_cebra.recording import InvalidInput
 
 Task = Literal["index", "regression", "angle", "class"]
-Weighting = Literal["distance", "uniform"]
+Weighting = Literal["uniform", "distance"]
 
 _BLOCK_BYTES = 64 * 2**20  # of similarities held at a time
 _EXACT_BELOW = 512  # dimensions in which float64 costs next to nothing
@@ -53,7 +53,7 @@ class Neighbours:
 class KnnDecoder:
     """Cosine k-nearest-neighbour decoder.
 
-    Neighbours vote with weight 1/distance (or equally); equally distant
+    Neighbours vote equally (or with weight 1/distance); equally distant
     neighbours and equal votes are settled at random, from the seed, so that no
     repeat and no low index is favoured. Similarities are computed in blocks,
     so memory stays bounded whatever the number of rows.
@@ -64,7 +64,7 @@ class KnnDecoder:
         Number of neighbours; limited to the number of training rows.
     task : {"index", "regression", "angle", "class"}
         Vote for a movie frame or a class, mean of a value, or circular mean.
-    weighting : {"distance", "uniform"}
+    weighting : {"uniform", "distance"}
         How the neighbours are weighed.
     period : float
         One turn in the units of the target, for ``task="angle"``.
@@ -78,7 +78,7 @@ class KnnDecoder:
         self,
         k: int = 9,
         task: Task = "index",
-        weighting: Weighting = "distance",
+        weighting: Weighting = "uniform",
         period: float = 2 * np.pi,
         n_candidates: int = 5,
         seed: int = 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import combinations
+from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
 from napari_cebra.decoding import Split
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from napari_cebra.recording import Recording
 
 S = TypeVar("S")
+
+_REACH = 2
 
 
 class BlockChoices:
@@ -109,12 +112,27 @@ class BlockChoices:
                 self._population[fold].add(setting, error, count)
 
     def encoder_choice(self, fold: int) -> tuple[int, int]:
-        """Return the number of steps and k for a block."""
-        return self._encoder[fold].best()
+        """Return the number of steps and k for a block.
+
+        The error after each number of steps is averaged with those of the two
+        tries before and after it: in a short recording the least of many
+        errors is the luckiest.
+        """
+        found = self._encoder[fold].means()
+        steps = sorted({step for step, _ in found})
+        smooth = {
+            (step, k): fmean(
+                found[near, k] for near in steps[max(0, at - _REACH) : at + _REACH + 1]
+            )
+            for at, step in enumerate(steps)
+            for k in {k for _, k in found}
+        }
+        return min(smooth, key=lambda setting: smooth[setting])
 
     def raw_choice(self, fold: int) -> tuple[int, float]:
         """Return k and σ of the raw population for a block."""
-        return self._population[fold].best()
+        found = self._population[fold].means()
+        return min(found, key=lambda setting: found[setting])
 
 
 class _Errors(defaultdict[S, list[float]]):
@@ -127,7 +145,5 @@ class _Errors(defaultdict[S, list[float]]):
         self[setting][0] += error * rows
         self[setting][1] += rows
 
-    def best(self) -> S:
-        most = max(rows for _, rows in self.values())
-        whole = {s: total for s, (total, rows) in self.items() if rows == most}
-        return min(whole, key=lambda setting: whole[setting])
+    def means(self) -> dict[S, float]:
+        return {setting: total / rows for setting, (total, rows) in self.items()}

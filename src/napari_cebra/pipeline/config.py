@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
+from napari_cebra.decoding.knn import Weighting
 from napari_cebra.embedding.config import TrainConfig, recommended
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.traces import TraceKind
@@ -143,8 +144,9 @@ class DecodingConfig:
     ----------
     ks : tuple of int
         Numbers of neighbours to choose from, on validation rows.
-    weighting : {"distance", "uniform"}
-        How neighbours vote.
+    weighting : {"uniform", "distance"}
+        How neighbours vote: equally, as in the published protocol, or by
+        1/distance.
     sigmas : tuple of float
         Smoothing (σ in frames) the raw population may choose from.
     folds : {"last", "all"}
@@ -160,7 +162,7 @@ class DecodingConfig:
     """
 
     ks: tuple[int, ...] = (1, 4, 9, 16, 25, 49, 100)
-    weighting: Literal["distance", "uniform"] = "distance"
+    weighting: Weighting = "uniform"
     sigmas: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0)
     folds: Literal["last", "all"] = "last"
     n_blocks: int = 5
@@ -169,7 +171,7 @@ class DecodingConfig:
     n_controls: int = 3
 
     def __post_init__(self) -> None:
-        _one_of("weighting", self.weighting, ("distance", "uniform"))
+        _one_of("weighting", self.weighting, get_args(Weighting))
         _one_of("folds", self.folds, ("last", "all"))
         object.__setattr__(self, "ks", tuple(self.ks))
         object.__setattr__(self, "sigmas", tuple(self.sigmas))
