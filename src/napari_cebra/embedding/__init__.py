@@ -14,7 +14,11 @@ from napari_cebra.embedding.errors import TrainingError
 
 if TYPE_CHECKING:
     from napari_cebra.embedding.architectures import receptive_field
-    from napari_cebra.embedding.devices import describe_device, resolve_device
+    from napari_cebra.embedding.devices import (
+        default_threads,
+        describe_device,
+        resolve_device,
+    )
     from napari_cebra.embedding.encoder import Encoder
     from napari_cebra.embedding.pairs import (
         ContinuousPairs,
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "receptive_field": "architectures",
+    "default_threads": "devices",
     "describe_device": "devices",
     "resolve_device": "devices",
     "Encoder": "encoder",
@@ -55,6 +60,7 @@ __all__ = [
     "TrainReport",
     "Training",
     "TrainingError",
+    "default_threads",
     "describe_device",
     "pairs_for",
     "receptive_field",

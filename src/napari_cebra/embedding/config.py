@@ -75,8 +75,8 @@ class TrainConfig:
     device : str
         "auto", "cpu", "cuda", "cuda:1" or "mps".
     threads : int or None
-        CPU threads; part of what makes two runs identical. None takes what
-        PyTorch is set to.
+        CPU threads; part of what makes two runs identical. None takes all of
+        PyTorch's but one (see `default_threads`).
 
     Raises
     ------

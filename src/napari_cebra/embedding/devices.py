@@ -49,6 +49,16 @@ def resolve_device(name: str = "auto") -> torch.device:
     return device
 
 
+def default_threads() -> int:
+    """Return how many CPU threads to train with: all but one, at least one.
+
+    PyTorch's threads wait for each other several times a step. With one more
+    busy thread than cores (a window that draws the latents), all wait for the
+    one that was put aside, and training takes several times as long.
+    """
+    return max(1, torch.get_num_threads() - 1)
+
+
 def describe_device(device: torch.device | str, threads: int | None = None) -> str:
     """Return words for the window: which device computes, and why not a GPU."""
     if isinstance(device, str):
@@ -57,7 +67,7 @@ def describe_device(device: torch.device | str, threads: int | None = None) -> s
         return f"GPU {torch.cuda.get_device_name(device)}"
     if device.type == "mps":
         return "Apple GPU (Metal)"
-    count = torch.get_num_threads() if threads is None else threads
+    count = default_threads() if threads is None else threads
     built = torch.version.cuda
     why = (
         f"PyTorch was built for CUDA {built} but sees no GPU"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cebra.embedding.devices import resolve_device
+from napari_cebra.embedding.devices import default_threads, resolve_device
 from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
 from napari_cebra.embedding.errors import TrainingError
 from napari_cebra.embedding.losses import InfoNCE, goodness_of_fit
@@ -119,7 +119,7 @@ class Training:
     ) -> None:
         self.config = config
         self.device = resolve_device(config.device)
-        self.threads = config.threads or torch.get_num_threads()
+        self.threads = config.threads or default_threads()
         self._losses = torch.full((config.last_iteration,), math.nan)
         self._losses = self._losses.to(self.device)
         self.evaluations: list[Evaluation] = []
