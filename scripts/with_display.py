@@ -66,7 +66,8 @@ def run(command: list[str]) -> int:
         child = subprocess.Popen(command, env=environment)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda given, _frame: child.send_signal(given))
-        return child.wait()
+        status = child.wait()
+        return status if status >= 0 else 128 - status  # ended by a signal
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_a_command_that_is_ended_takes_its_display_along() -> None:
     assert command.stdout is not None
     display = command.stdout.readline()
     command.send_signal(signal.SIGTERM)
-    assert command.wait(20) != 0
+    assert command.wait(20) == 128 + signal.SIGTERM
     command.stdout.close()
     assert server_is_gone(display)
 
