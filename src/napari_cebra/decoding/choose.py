@@ -51,7 +51,7 @@ def errors_by_k(
     y_validation: np.ndarray,
     ks: Sequence[int],
     task: Task = "index",
-    weighting: Weighting = "uniform",
+    weighting: Weighting = "auto",
     period: float = 2 * np.pi,
     seed: int = 0,
 ) -> dict[int, float]:
@@ -90,7 +90,7 @@ def choose_k(
     y_validation: np.ndarray,
     ks: Sequence[int],
     task: Task = "index",
-    weighting: Weighting = "uniform",
+    weighting: Weighting = "auto",
     period: float = 2 * np.pi,
     seed: int = 0,
 ) -> Choice:

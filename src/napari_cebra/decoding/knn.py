@@ -10,7 +10,7 @@ import numpy as np
 from napari_cebra.recording import InvalidInput
 
 Task = Literal["index", "regression", "angle", "class"]
-Weighting = Literal["uniform", "distance"]
+Weighting = Literal["auto", "uniform", "distance"]
 
 _BLOCK_BYTES = 64 * 2**20  # of similarities held at a time
 _EXACT_BELOW = 512  # dimensions in which float64 costs next to nothing
@@ -53,9 +53,8 @@ class Neighbours:
 class KnnDecoder:
     """Cosine k-nearest-neighbour decoder.
 
-    Neighbours vote equally (or with weight 1/distance); equally distant
-    neighbours and equal votes are settled at random, from the seed, so that no
-    repeat and no low index is favoured. Similarities are computed in blocks,
+    Equally distant neighbours and equal votes are settled at random, from the
+    seed, so that no repeat and no low index is favoured. Similarities are computed in blocks,
     so memory stays bounded whatever the number of rows.
 
     Parameters
@@ -64,8 +63,10 @@ class KnnDecoder:
         Number of neighbours; limited to the number of training rows.
     task : {"index", "regression", "angle", "class"}
         Vote for a movie frame or a class, mean of a value, or circular mean.
-    weighting : {"uniform", "distance"}
-        How the neighbours are weighed.
+    weighting : {"auto", "uniform", "distance"}
+        How the neighbours are weighed. "auto" is equally for frames and classes,
+        as in the published protocol, and by 1/distance for values and angles,
+        where far neighbours would pull towards the mean.
     period : float
         One turn in the units of the target, for ``task="angle"``.
     n_candidates : int
@@ -78,7 +79,7 @@ class KnnDecoder:
         self,
         k: int = 9,
         task: Task = "index",
-        weighting: Weighting = "uniform",
+        weighting: Weighting = "auto",
         period: float = 2 * np.pi,
         n_candidates: int = 5,
         seed: int = 0,
@@ -162,7 +163,8 @@ class KnnDecoder:
         return self._mean(rows, weight)
 
     def _weigh(self, distance: np.ndarray) -> np.ndarray:
-        if self.weighting == "uniform":
+        votes = self.task in ("index", "class")
+        if self.weighting == "uniform" or (self.weighting == "auto" and votes):
             weight = np.ones_like(distance)
         else:
             same = distance == 0

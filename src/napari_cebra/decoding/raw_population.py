@@ -75,7 +75,7 @@ class RawPopulation:
         left: int,
         right: int,
         task: Task = "index",
-        weighting: Weighting = "uniform",
+        weighting: Weighting = "auto",
         period: float = 2 * np.pi,
         seed: int = 0,
     ) -> None:

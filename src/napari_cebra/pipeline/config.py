@@ -144,9 +144,8 @@ class DecodingConfig:
     ----------
     ks : tuple of int
         Numbers of neighbours to choose from, on validation rows.
-    weighting : {"uniform", "distance"}
-        How neighbours vote: equally, as in the published protocol, or by
-        1/distance.
+    weighting : {"auto", "uniform", "distance"}
+        How neighbours are weighed, see `KnnDecoder`.
     sigmas : tuple of float
         Smoothing (σ in frames) the raw population may choose from.
     folds : {"last", "all"}
@@ -162,7 +161,7 @@ class DecodingConfig:
     """
 
     ks: tuple[int, ...] = (1, 4, 9, 16, 25, 49, 100)
-    weighting: Weighting = "uniform"
+    weighting: Weighting = "auto"
     sigmas: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0)
     folds: Literal["last", "all"] = "last"
     n_blocks: int = 5
@@ -260,9 +259,9 @@ class PipelineConfig:
             )
         training = replace(training, **self.training_changes)
         if training.threads is None:
-            import torch
+            from napari_cebra.embedding import default_threads
 
-            training = replace(training, threads=torch.get_num_threads())
+            training = replace(training, threads=default_threads())
         return replace(self, training=training, training_changes={})
 
     def gap(self, rate: float | None) -> int:
