@@ -54,8 +54,8 @@ class KnnDecoder:
     """Cosine k-nearest-neighbour decoder.
 
     Equally distant neighbours and equal votes are settled at random, from the
-    seed, so that no repeat and no low index is favoured. Similarities are computed in blocks,
-    so memory stays bounded whatever the number of rows.
+    seed, so that no repeat and no low index is favoured. Similarities are
+    computed in blocks, so memory stays bounded whatever the number of rows.
 
     Parameters
     ----------
