@@ -20,7 +20,7 @@ CEBRA, LATENTS, TRACES = "CEBRA", "Latents", "Traces"
 _AREAS = {CEBRA: "right", LATENTS: "bottom", TRACES: "bottom"}
 _CLASSES = {CEBRA: "CebraDock", LATENTS: "LatentsDock", TRACES: "TracesDock"}
 
-_BOTTOM_SHARE = 0.42  # of the window's height
+_BOTTOM_SHARE = 0.46  # of the window's height
 _BOTTOM_WIDTHS = (0.27, 0.24)  # latents and traces, of the window's width
 
 

@@ -40,6 +40,7 @@ class TrainStep(Step):
         super().__init__(session, "Train", bar)
         self._fit: Fit | None = None
         self._recommended: TrainConfig | None = None
+        self._coloured_by: str | None = None
         self.form = TrainingForm()
         self.fields.addWidget(self.form)
         self.plot = TrainingPlot(session.viewer)
@@ -78,7 +79,7 @@ class TrainStep(Step):
             seed=choice.config.seed,
         )
         self.session.config = config
-        docks.open_dock(self.session.viewer, docks.LATENTS)
+        self._colour_by_target(recording, config.target.name)
         self.plot.show()
         job = self.start_job(
             "training",
@@ -89,6 +90,20 @@ class TrainStep(Step):
         if job is not None:
             job.progressed.connect(self._on_report)
             job.stopped.connect(self._keep_what_was_learnt)
+
+    def _colour_by_target(self, recording: Recording, target: str | None) -> None:
+        """Open the latents; a target trained on for the first time colours them."""
+        view = docks.open_dock(self.session.viewer, docks.LATENTS)
+        if target is None or target == self._coloured_by:
+            return
+        self._coloured_by = target
+        if target == STIMULUS:
+            key = "stimulus"
+        elif recording.variable(target).values.ndim == 1:
+            key = f"variable:{target}"
+        else:
+            key = f"variable:{target}:0"
+        view.scene.set_look(colour_by=key)
 
     def refresh(self) -> None:
         """Show what there is to train on, or what was trained."""
