@@ -138,6 +138,14 @@ def test_wrong_number_of_neurons_is_refused():
         encoder().transform(np.ones((30, N), np.float32), np.zeros(29, int))
 
 
+def test_the_file_may_be_read_by_whom_any_file_may(tmp_path):
+    other = tmp_path / "other"
+    other.write_bytes(b"")
+    encoder().save(tmp_path / "encoder.safetensors")
+    assert (tmp_path / "encoder.safetensors").stat().st_mode == other.stat().st_mode
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_files_that_are_no_encoder_are_refused(tmp_path):
     path = tmp_path / "encoder.safetensors"
     with pytest.raises(InvalidInput, match="no encoder file"):

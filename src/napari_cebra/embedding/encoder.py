@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,14 +199,13 @@ class Encoder:
             {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header
         )
         try:
-            beside, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            # Opened as any file, so that others may read it where they usually may.
+            draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
             try:
-                with os.fdopen(beside, "wb") as file:
-                    file.write(content)
-                os.replace(name, path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+                draft.write_bytes(content)
+                os.replace(draft, path)
+            finally:
+                draft.unlink(missing_ok=True)
         except OSError as error:
             raise InvalidInput(
                 f"The encoder could not be written to {path} ({error.strerror}); "
