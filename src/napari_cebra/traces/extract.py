@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -126,7 +127,7 @@ def extract(
     frame_mean = np.empty(n_frames)
     total = np.zeros((height, width))
     peak = np.full((height, width), -np.inf)
-    reported = time.monotonic()
+    reported = -math.inf  # the first block tells at once what is under way
     with ThreadPoolExecutor(threads) as pool, closing(_blocks(stack)) as blocks:
         for start, frames in blocks:
             sums = masks(frames, pool)
