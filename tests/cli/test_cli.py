@@ -35,7 +35,7 @@ def test_run_writes_what_a_script_gets(arguments, tmp_path, capsys):
     said = capsys.readouterr()
     assert f"{summary['decoding']['within_1s']:.3f}" in said.out
     assert "looked up" in said.out
-    for phase in ("Extracting", "Choosing", "Final fit", "Control 1 of 1"):
+    for phase in ("Choosing", "Final fit", "Control 1 of 1"):
         assert phase in said.err
     assert (out / "decoded.mp4").stat().st_size > 0
 

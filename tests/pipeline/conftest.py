@@ -34,7 +34,7 @@ TRAINING = TrainConfig(
     threads=1,
     device="cpu",
 )
-DECODING = DecodingConfig(ks=(1, 9, 25), sigmas=(0.0, 2.0), n_controls=1)
+DECODING = DecodingConfig(ks=(1, 9, 25), sigmas=(0.0, 2.0), n_blocks=4, n_controls=1)
 
 
 def _config(

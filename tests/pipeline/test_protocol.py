@@ -103,7 +103,7 @@ def test_variables_are_decoded_in_blocks(tiny, target, score, config):
     assert not embedding.split.test.any()
     decoding = exhaust(decode(tiny, embedding))
     assert decoding.scores.n_rows == tiny.n_frames
-    assert (decoding.fold >= 0).all() and decoding.fold.max() == 4
+    assert (decoding.fold >= 0).all() and decoding.fold.max() == 3
     assert decoding.predicted.shape == decoding.true.shape
     for scores in (decoding.scores, decoding.chance, decoding.raw, *decoding.controls):
         assert getattr(scores, score) is not None

@@ -90,7 +90,7 @@ def test_csv_of_a_value(position, tmp_path):
     error = [abs(float(r["decoded"]) - float(r["true"])) for r in rows]
     np.testing.assert_allclose(error, [float(r["error"]) for r in rows])
     assert np.median(error) == pytest.approx(decoding.scores.median_error)
-    assert {r["fold"] for r in rows} == set("01234")
+    assert {r["fold"] for r in rows} == set("0123")
     assert not (tmp_path / "decoded.tif").exists()
 
 
