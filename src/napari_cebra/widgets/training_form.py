@@ -16,7 +16,7 @@ from napari_cebra.widgets.form_rows import Choice, Real, Whole, add, form
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LENGTHS = (1, 5, 10, 15, 20, 36, 40, 50)
+_PUBLISHED = {f"offset{n}-model": n for n in (1, 5, 10, 15, 20, 36, 40, 50)}
 _MODES = (
     ("behavior", "Behaviour or stimulus"),
     ("time", "Time (no variable)"),
@@ -65,12 +65,14 @@ class TrainingForm(QWidget):
             Choice(),
             "The variable that the embedding is organised by and that is decoded",
         )
-        self._length = add(
+        self._encoder = add(
             rows,
             "Receptive field",
-            Choice((n, f"{n} frames") for n in _LENGTHS),
-            "How many imaging frames the encoder sees at once",
+            Choice(),
+            "How many imaging frames the encoder sees at once, and its layers: what "
+            "is recommended for this recording, or a published offset model",
         )
+        self._offer_encoders()
         self._dimension = add(
             rows,
             "Output dimension",
@@ -175,7 +177,7 @@ class TrainingForm(QWidget):
         for choice in (
             self._mode,
             self._target,
-            self._length,
+            self._encoder,
             self._temperature_mode,
             self._device,
         ):
@@ -200,7 +202,7 @@ class TrainingForm(QWidget):
         mode = str(self._mode.value())
         config = replace(
             self._base,
-            model_architecture=f"offset{self._length.value()}-model",
+            model_architecture=str(self._encoder.value()),
             output_dimension=self._dimension.value(),
             max_iterations=self._steps.value(),
             temperature=self._temperature.value(),
@@ -226,8 +228,8 @@ class TrainingForm(QWidget):
         self._mode.setValue(value.target.mode)
         if value.target.name is not None:
             self._target.setValue(value.target.name)
-        length = config.model_architecture.removeprefix("offset").removesuffix("-model")
-        self._length.setValue(int(length) if length.isdigit() else None)
+        self._offer_encoders()
+        self._encoder.setValue(config.model_architecture)
         self._dimension.setValue(config.output_dimension)
         self._steps.setValue(config.max_iterations)
         self._temperature.setValue(config.temperature)
@@ -258,10 +260,22 @@ class TrainingForm(QWidget):
         if rate == self._rate:
             return
         self._rate = rate
-        for at, frames in enumerate(_LENGTHS):
-            seconds = "" if rate is None else f" ({frames / rate:.2g} s)"
-            plural = "s" if frames > 1 else ""
-            self._length.setItemText(at, f"{frames} frame{plural}{seconds}")
+        self._offer_encoders()
+
+    def _offer_encoders(self) -> None:
+        own = self._base.model_architecture
+        names = [] if own in _PUBLISHED else [own]
+        names += _PUBLISHED
+        self._encoder.set_items((name, self._in_words(name)) for name in names)
+
+    def _in_words(self, name: str) -> str:
+        frames = _PUBLISHED.get(name)
+        if frames is None:
+            from napari_cebra.embedding import receptive_field  # loads PyTorch
+
+            frames = sum(receptive_field(name))
+        seconds = "" if self._rate is None else f" ({frames / self._rate:.2g} s)"
+        return f"{frames} frame{'s' if frames > 1 else ''}{seconds}, {name}"
 
     def set_device_text(self, text: str) -> None:
         """Say which device that is here."""
