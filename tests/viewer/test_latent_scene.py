@@ -207,3 +207,15 @@ def test_it_empties_with_the_recording(scene, workspace, made):
     scene.close()
     workspace.set_embedding(made.embedding(workspace.recording))
     assert scene.is_empty
+
+
+def test_a_live_snapshot_has_no_trail_until_a_result_is_drawn(scene, workspace, made):
+    latents = made.latents(workspace.recording) ** 3  # no rotation undoes that
+    before = scene.trail.data.copy()
+    for part in scene.showing(latents, live=True):
+        part()
+    assert not scene.trail.visible
+    assert np.array_equal(scene.trail.data, before)
+    scene.show(latents)
+    assert scene.trail.visible
+    assert not np.array_equal(scene.trail.data, before)

@@ -137,11 +137,14 @@ class LatentScene:
         for part in self.showing(latents):
             part()
 
-    def showing(self, latents: np.ndarray | None) -> list[Callable[[], None]]:
+    def showing(
+        self, latents: np.ndarray | None, *, live: bool = False
+    ) -> list[Callable[[], None]]:
         """Place the latents and return the drawing still to do, in short parts.
 
         Each part may run in an event of its own, so that while training no
-        slot is long.
+        slot is long. A live snapshot has no trail: napari takes longer to make
+        one of 20 000 points than a slot may, and the next snapshot is near.
         """
         recording = self.workspace.recording
         drawable = self.workspace.index_map.n_points > 0
@@ -158,7 +161,7 @@ class LatentScene:
             self._move_cloud,
             self._show_picked,
             self._follow,
-            self.draw_trail,
+            self._hide_trail if live else self.draw_trail,
             self.changed.emit,
         ]
 
@@ -168,6 +171,11 @@ class LatentScene:
         if self.trail is None or recording is None:
             return
         _put(self.trail, _tracks(recording, self._frames, self._places))
+        self.trail.visible = self.look.trail_frames > 0
+
+    def _hide_trail(self) -> None:
+        if self.trail is not None:
+            self.trail.visible = False
 
     def reset_view(self) -> None:
         """Look at the whole cloud, at an angle unless it has no depth."""

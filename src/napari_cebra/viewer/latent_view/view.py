@@ -174,7 +174,7 @@ class LatentView(QWidget):
             return
         latents, self._live = self._live, None
         self._began = time.monotonic()
-        self._parts = self.scene.showing(latents)
+        self._parts = self.scene.showing(latents, live=True)
         self._part_timer.start(0)
 
     def _do_part(self) -> None:
