@@ -87,7 +87,7 @@ def test_numbers_are_ordered_as_numbers(tmp_path) -> None:
     found = [path.name for path in numbered_series(tmp_path)]
     assert found == [f"m12_run3_{k}.tif" for k in range(2, 12)]
     # A file inside the series stands for itself.
-    assert numbered_series(tmp_path / names[1]) == [tmp_path / names[1]]
+    assert list(numbered_series(tmp_path / names[1])) == [tmp_path / names[1]]
 
 
 def test_dates_in_names_are_not_counted_through(tmp_path) -> None:

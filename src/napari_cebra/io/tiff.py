@@ -73,7 +73,7 @@ class TiffLayout:
         Whether each file holds one page, which is looked at when it is read.
     """
 
-    paths: list[Path]
+    paths: Sequence[Path]
     axes: str
     shape: tuple[int, ...]
     plane_axes: int
@@ -97,7 +97,6 @@ def tiff_layout(paths: Sequence[Path]) -> TiffLayout:
         If a file is not a TIFF, is cut short, mixes page sizes, or the files
         of a series do not fit together.
     """
-    paths = list(paths)
     first = _layout_of_file(paths[0], alone=len(paths) == 1)
     if len(paths) == 1:
         return first
@@ -280,7 +279,7 @@ def _foreign(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout
     )
 
 
-def _joined(first: TiffLayout, paths: list[Path]) -> TiffLayout:
+def _joined(first: TiffLayout, paths: Sequence[Path]) -> TiffLayout:
     """Append the files of a series along time."""
     name = paths[0].name
     if first.axes == "YX":

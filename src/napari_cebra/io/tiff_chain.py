@@ -123,6 +123,7 @@ class _Walker:
             )
         self.start = start
         self.link = struct.Struct(order + self.pointer)
+        self._likeness: _Likeness | None = None
 
     def walk(self) -> PageTable:
         pages: list[_Page] = []
@@ -188,6 +189,18 @@ class _Walker:
         end = ifd + head + count * self.entry.size
         if not 0 < count < 4096 or end + self.link.size > self.size:
             raise BrokenPage
+        block = self.data[ifd : end + self.link.size]
+        if self._likeness is not None:
+            page = self._likeness.page(block)
+            if page is not None:
+                return page
+        page = self._parsed(ifd, count)
+        self._likeness = _Likeness.of(page, block, self)
+        return page
+
+    def _parsed(self, ifd: int, count: int) -> _Page:
+        head = self.number.size
+        end = ifd + head + count * self.entry.size
         found = {}
         for code, kind, n, value in self.entry.iter_unpack(self.data[ifd + head : end]):
             if code in _WANTED and kind in _SIZES:
@@ -265,6 +278,74 @@ class _Walker:
             ),
             pages[0].form,
         )
+
+
+class _Likeness:
+    """Recognises pages that differ from one before only in where they lie.
+
+    Parsing a page takes 10 µs, a second for 100 000 pages that lie at uneven
+    distances. Most have the same tags: whatever counts is compared in one go,
+    and only position, length and link of the single strip are read.
+    """
+
+    def __init__(
+        self,
+        page: _Page,
+        block: bytes,
+        mask: int,
+        fields: tuple[struct.Struct, int, struct.Struct | None, int],
+        link: struct.Struct,
+    ) -> None:
+        self._page = page
+        self._length = len(block)
+        self._mask = mask
+        self._same = int.from_bytes(block, "little") & mask
+        self._offset, self._offset_at, self._count, self._count_at = fields
+        self._link = link
+
+    @classmethod
+    def of(cls, page: _Page, block: bytes, walker: _Walker) -> _Likeness | None:
+        """Return how to know such pages, or None if they must be parsed."""
+        if len(page.offsets) != 1:
+            return None
+        mask = bytearray(b"\xff" * len(block))
+        size, value_at = walker.entry.size, walker.entry.size - walker.link.size
+        fields: dict[int, tuple[struct.Struct, int]] = {}
+        for at in range(walker.number.size, len(block) - walker.link.size, size):
+            code, kind, n, _ = walker.entry.unpack_from(block, at)
+            if code not in _WANTED:
+                mask[at + 2 : at + size] = bytes(size - 2)
+            elif code in (*_OFFSETS, *_COUNTS):
+                if n != 1 or kind not in _SIZES:
+                    return None
+                fields[code] = struct.Struct(walker.order + _CODES[kind]), at + value_at
+                mask[at + value_at : at + size] = bytes(size - value_at)
+            elif kind in _SIZES and _SIZES[kind] * n > walker.link.size:
+                return None  # its value lies elsewhere, and may be another there
+        mask[-walker.link.size :] = bytes(walker.link.size)
+        offset = fields.get(273) or fields.get(324)
+        count = fields.get(279) or fields.get(325) or (None, 0)
+        if offset is None:
+            return None
+        return cls(
+            page, block, int.from_bytes(mask, "little"), (*offset, *count), walker.link
+        )
+
+    def page(self, block: bytes) -> _Page | None:
+        """Return the page of this directory, or None if it is of another kind."""
+        if len(block) != self._length:
+            return None
+        if int.from_bytes(block, "little") & self._mask != self._same:
+            return None
+        (offset,) = self._offset.unpack_from(block, self._offset_at)
+        counts = self._page.counts
+        if self._count is not None:
+            counts = self._count.unpack_from(block, self._count_at)
+        (following,) = self._link.unpack_from(block, self._length - self._link.size)
+        if not (0 <= offset <= _FARTHEST and 0 <= counts[0] <= _FARTHEST):
+            raise BrokenPage
+        page = self._page
+        return _Page(page.form, (offset,), counts, page.thumbnail, following)
 
 
 def _moved(page: _Page, offsets: np.ndarray, counts: np.ndarray, by: int) -> bool:

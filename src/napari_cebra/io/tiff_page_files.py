@@ -45,7 +45,7 @@ class PageFiles:
         frame_shape: tuple[int, int],
         stored: np.dtype,
     ) -> None:
-        self._paths = list(paths)
+        self._paths = paths
         self._form = form
         self._stored = np.dtype(stored)
         self._decoder = PageDecoder(paths[0]) if compressed else None
