@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_cebra.pipeline import STIMULUS, exhaust, fit, load_recording
+from napari_cebra.pipeline.project import open_project
 from napari_cebra.simulate import V1Movie, write_v1_recording
 from napari_cebra.widgets import docks
 from napari_cebra.widgets.roi_form import RoiChoice
@@ -147,7 +149,7 @@ def test_from_a_stack_to_an_exported_movie_and_back(person, v1, tmp_path):
     np.testing.assert_array_equal(scripted.latents, workspace.embedding.latents)
 
     person.opens(dock.decode)
-    assert "Train on repeats 1–3, test on repeat 4" in dock.decode.protocol.text()
+    assert "Train on repeats 0–2, test on repeat 3" in dock.decode.protocol.text()
     dock.decode.form._controls.setValue(1)
     person.clicks(dock.decode.button)
     person.waits(lambda: workspace.decoding is not None)
@@ -190,9 +192,8 @@ def test_from_a_stack_to_an_exported_movie_and_back(person, v1, tmp_path):
     assert dock.train.form.value().config.max_iterations == STEPS
 
 
-def test_stop_keeps_what_was_learnt(person, v1):
-    person.loads(v1)
-    person.extracts(v1)
+def begins_long_training(person) -> None:
+    """Press Train for a run that will not end by itself, and wait for steps."""
     step = person.dock.train
     person.opens(step)
     step.form._steps.setValue(100_000)
@@ -208,6 +209,13 @@ def test_stop_keeps_what_was_learnt(person, v1):
         ),
         timeout=60_000,
     )
+
+
+def test_stop_keeps_what_was_learnt(person, v1):
+    person.loads(v1)
+    person.extracts(v1)
+    begins_long_training(person)
+    step = person.dock.train
     person.clicks(step.bar.pause_button)
     person.qtbot.waitUntil(
         lambda: step.bar.pause_button.text() == "Resume", timeout=20_000
@@ -218,6 +226,68 @@ def test_stop_keeps_what_was_learnt(person, v1):
     assert not person.workspace.embedding.complete
     assert step.message.level() == "warning"
     assert np.isfinite(person.workspace.embedding.latents).any()
+
+
+def test_closing_the_dock_in_mid_training_keeps_what_was_learnt(person, v1):
+    person.loads(v1)
+    person.extracts(v1)
+    begins_long_training(person)
+    session, viewer = person.dock.session, person.viewer
+    docks.dock_of(viewer, docks.CEBRA).destroyOnClose()  # its × button
+    workspace = session.workspace
+    person.qtbot.waitUntil(lambda: workspace.embedding is not None, timeout=60_000)
+    person.qtbot.waitUntil(lambda: not session.jobs.under_way, timeout=60_000)
+    assert not workspace.embedding.complete
+    person.dock = docks.open_dock(viewer, docks.CEBRA)
+    assert [page.state() for page in person.dock.pages][:4] == [*["done"] * 3, "todo"]
+    person.waits()
+
+
+def test_a_saved_project_follows_each_step_and_finds_a_moved_stack(
+    person, v1, tmp_path
+):
+    raw = tmp_path / "raw"
+    shutil.copytree(v1.folder, raw)
+    files = replace(v1, folder=raw)
+    workspace, export = person.workspace, person.dock.export
+    person.loads(files)
+    folder = tmp_path / "mine.cebra"
+    export.save(folder)
+    person.waits(lambda: workspace.project_folder == folder)
+
+    person.extracts(files)
+    person.waits(lambda: not workspace.unsaved)  # saved by itself
+    assert open_project(folder).recording is not None
+    person.trains()
+    person.waits(lambda: not workspace.unsaved)
+    latents = workspace.embedding.latents
+    np.testing.assert_array_equal(open_project(folder).embedding.latents, latents)
+
+    workspace.clear()
+    elsewhere = tmp_path / "elsewhere" / "stack.tif"
+    elsewhere.parent.mkdir()
+    files.stack.rename(elsewhere)
+    person.dock.open_project(folder)
+    person.waits(lambda: workspace.embedding is not None)
+    assert workspace.stack is None
+    assert export.message.level() == "warning"
+    assert "stack.tif is not where it was" in export.message.text()
+    assert export.relink_button.isVisible()
+
+    wrong = tmp_path / "elsewhere" / "other.tif"
+    shutil.copy(v1.rois, wrong)
+    export.relink_to(wrong)
+    person.waits()
+    assert export.message.level() == "error" and workspace.stack is None
+    assert workspace.embedding is not None, "a wrong file loses nothing"
+
+    export.relink_to(elsewhere)
+    person.waits(lambda: workspace.stack is not None)
+    assert not export.relink_button.isVisible()
+    np.testing.assert_array_equal(workspace.embedding.latents, latents)
+    np.testing.assert_array_equal(
+        workspace.stack.read(0, 2), tifffile.imread(elsewhere, key=range(2))
+    )
 
 
 def test_dff_follows_the_form_and_curation_can_be_undone(person, v1):

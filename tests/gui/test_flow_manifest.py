@@ -144,3 +144,4 @@ def test_the_demo_goes_through_all_steps_by_itself(
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["n_rois"] == dock.session.workspace.recording.traces.n_rois
     assert np.isfinite(summary["decoding"]["within_1s"])
+    assert 0 < summary["traces"]["median_correlation_with_truth"] <= 1

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cebra.pipeline.decoded_table import decoded_columns
-from napari_cebra.pipeline.summary import summarise
+from napari_cebra.pipeline.summary import correlation_with_truth, summarise
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     import numpy as np
 
@@ -48,7 +48,9 @@ def write_results(
     recording: Recording,
     embedding: Embedding,
     decoding: Decoding | None = None,
-    **for_summary: Any,
+    *,
+    true_dff: np.ndarray | None = None,
+    seconds: Mapping[str, float] | None = None,
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Write embedding, encoder, decoded sequence, settings, and the summary.
 
@@ -61,8 +63,10 @@ def write_results(
     recording : Recording
     embedding : Embedding
     decoding : Decoding, optional
-    **for_summary
-        Passed to `summarise`.
+    true_dff : (T, N), optional
+        Noiseless dF/F of a simulation, one column per ROI id from 1.
+    seconds : mapping, optional
+        Wall-clock time by part.
 
     Returns
     -------
@@ -89,8 +93,17 @@ def write_results(
         write_decoded_csv(folder / "decoded.csv", decoded_columns(recording, decoding))
         outputs.append("decoded.csv")
         outputs += yield from _write_pictures(folder, recording, decoding)
+    truth = None
+    if true_dff is not None:
+        true = true_dff[:, recording.roi_ids - 1]
+        truth = correlation_with_truth(recording.traces.values, true)
     summary = summarise(
-        recording, embedding, decoding, outputs=tuple(outputs), **for_summary
+        recording,
+        embedding,
+        decoding,
+        correlation_with_truth=truth,
+        seconds=seconds,
+        outputs=tuple(outputs),
     )
     with replacing(folder / "summary.json") as draft:
         text = json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False)

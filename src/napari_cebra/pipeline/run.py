@@ -10,7 +10,6 @@ from napari_cebra.pipeline.decode import decode
 from napari_cebra.pipeline.fit import fit
 from napari_cebra.pipeline.load import load_recording
 from napari_cebra.pipeline.results import writable_folder, write_results
-from napari_cebra.pipeline.summary import correlation_with_truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -106,12 +105,6 @@ def run(
 
     recording = yield from load_recording(config)
     lap("loading")
-    correlation = None
-    if true_dff is not None:
-        columns = recording.roi_ids - 1
-        correlation = correlation_with_truth(
-            recording.traces.values, true_dff[:, columns]
-        )
     embedding = yield from fit(recording, config)
     lap("fitting")
     decoding = None
@@ -125,7 +118,7 @@ def run(
         recording,
         embedding,
         decoding,
-        correlation_with_truth=correlation,
+        true_dff=true_dff,
         seconds=seconds,
     )
     return Results(recording, embedding, decoding, summary)

@@ -28,12 +28,22 @@ __all__ = [
     "stop_hover_status",
     "text_overlay",
     "unwrap",
+    "window_is_open",
 ]
 
 
 def unwrap(viewer: Any) -> Any:
     """Return the viewer itself where napari handed out a proxy of it."""
     return getattr(viewer, "__wrapped__", viewer)
+
+
+def window_is_open(viewer: Any) -> bool:
+    """Return False once the viewer's window was closed, or is being closed."""
+    window = getattr(viewer.window, "_qt_window", None)
+    try:
+        return window is not None and bool(window.isVisible())
+    except RuntimeError:  # Qt has deleted it
+        return False
 
 
 def camera(model: Any) -> Any:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QShortcut, QVBoxLayout, QWi
 
 from napari_cebra.widgets import docks
 from napari_cebra.widgets.decode_step import DecodeStep
+from napari_cebra.widgets.docked import Docked
 from napari_cebra.widgets.load_step import LoadStep
 from napari_cebra.widgets.path_field import local_path
 from napari_cebra.widgets.project_step import ExportStep
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from napari_cebra.widgets.step import Step
 
 
-class CebraDock(QWidget):
+class CebraDock(Docked, QWidget):
     """Load, ROIs & traces, Train, Decode, Export; each step can be used alone.
 
     Parameters
@@ -81,6 +82,10 @@ class CebraDock(QWidget):
         self.train.started.connect(lambda: self.show_step(self.train))
         for step in steps:
             step.completed.connect(lambda step=step: self._go_on_from(step))
+
+    def on_dock_closed(self) -> None:
+        """Stop what is under way; a training keeps what it learnt."""
+        self.session.end_jobs()
 
     def dragEnterEvent(self, event: QDropEvent) -> None:
         """Take files and folders anywhere on the dock."""

@@ -152,15 +152,23 @@ def protocol_in_words(recording: Recording, name: str, config: DecodingConfig) -
             "the calcium decay is left out. Settings are chosen inside the training "
             "blocks."
         )
-    repeats = target.stimulus.repeats
-    first, last = int(repeats[0]) + 1, int(repeats[-1]) + 1
+    repeats = target.stimulus.repeats.tolist()  # numbered as in the table
+    if len(repeats) < 4:
+        return (
+            f"The movie was shown {len(repeats)} times, and decoding it needs 4 "
+            "repeats: two to pair, one to choose settings on, one to test."
+        )
     if config.folds == "all":
         return (
-            f"Each of repeats {first}–{last} is decoded in turn by an encoder trained "
-            "on the others; settings are chosen inside the training repeats."
+            f"Each of repeats {_span(repeats)} is decoded in turn by an encoder "
+            "trained on the others; settings are chosen inside the training repeats."
         )
     return (
-        f"Train on repeats {first}–{last - 1}, test on repeat {last}. Settings were "
-        f"chosen with an encoder of repeats {first}–{last - 2}, judged on repeat "
-        f"{last - 1}; repeat {last} is touched once."
+        f"Train on repeats {_span(repeats[:-1])}, test on repeat {repeats[-1]}. "
+        f"Settings were chosen with an encoder of repeats {_span(repeats[:-2])}, "
+        f"judged on repeat {repeats[-2]}; repeat {repeats[-1]} is touched once."
     )
+
+
+def _span(numbers: list[int]) -> str:
+    return f"{numbers[0]}–{numbers[-1]}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_cebra.viewer.latent_view import LatentView
+from napari_cebra.widgets.docked import Docked
 from napari_cebra.widgets.session import Session
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 
-class LatentsDock(LatentView):
+class LatentsDock(Docked, LatentView):
     """Latents in three dimensions; usable without the CEBRA dock.
 
     Parameters

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer
 
 from napari_cebra.pipeline.results import writable_folder, write_results
+from napari_cebra.recording import Progress
 from napari_cebra.widgets import docks
 
 if TYPE_CHECKING:
@@ -182,13 +183,27 @@ class Tour(QObject):
 
     def _write(self, folder: Path) -> None:
         """Write what the command line writes, and the files of step 5."""
-        workspace = self._dock.session.workspace
+        workspace, seed = self._dock.session.workspace, self._seed
+
+        def write() -> Generator[Progress, None, object]:
+            from napari_cebra.simulate import V1Movie, v1_files
+
+            yield Progress(0, 0, "", "Reading the truth")
+            files = v1_files(V1Movie(seed=seed))
+            return (
+                yield from write_results(
+                    folder,
+                    workspace.recording,
+                    workspace.embedding,
+                    workspace.decoding,
+                    true_dff=None if files is None else files.true_dff(),
+                )
+            )
+
         self._dock.export.start_job(
             "export",
             "Writing results",
-            lambda: write_results(
-                folder, workspace.recording, workspace.embedding, workspace.decoding
-            ),
+            write,
             lambda _: self._dock.export.message.info(f"Results are in {folder}."),
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_cebra.pipeline.config import PipelineConfig
-from napari_cebra.recording import InvalidInput
+from napari_cebra.recording import InvalidInput, Progress
 from napari_cebra.traces import DffSettings
 from napari_cebra.viewer import _compat
 from napari_cebra.viewer.registry import jobs_of, workspace_of
@@ -17,9 +17,11 @@ from napari_cebra.widgets.main_view import MainView
 from napari_cebra.widgets.opening import Accompaniment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from napari_cebra.io import SourceFile
+    from napari_cebra.pipeline import Embedding
+    from napari_cebra.pipeline.fit import Fit
     from napari_cebra.pipeline.project import StackReference
     from napari_cebra.viewer.jobs import Jobs
     from napari_cebra.workspace import Workspace
@@ -44,6 +46,8 @@ class Session(QObject):
         Stack of a reopened project that was not found.
     main_view : MainView
         Layers of the main viewer.
+    fit : Fit or None
+        The training under way, or just stopped.
     """
 
     autosaveWanted = Signal()
@@ -62,6 +66,7 @@ class Session(QObject):
         self.movie_source: SourceFile | None = None
         self.missing_stack: StackReference | None = None
         self.main_view = MainView(viewer, self.workspace)
+        self.fit: Fit | None = None
 
     @classmethod
     def of(cls, viewer: Any) -> Session:
@@ -92,6 +97,34 @@ class Session(QObject):
 
     def _do_next(self) -> None:
         self._waiting.pop(0)()
+
+    def what_was_learnt(self) -> Callable[[], Generator[Progress, None, Embedding]]:
+        """Return the work of embedding all frames with a training that was stopped."""
+        fit, self.fit = self.fit, None
+
+        def embed() -> Generator[Progress, None, Embedding]:
+            yield Progress(0, 0, "", "Embedding all frames with what was learnt")
+            return fit.embedding()
+
+        return embed
+
+    def end_jobs(self) -> None:
+        """Stop what the closed dock had begun; a training keeps what it learnt."""
+        training = self.jobs.running("training")
+        if training is not None:
+            training.stopped.connect(self._keep_what_was_learnt)
+        self.jobs.stop_all()
+
+    def _keep_what_was_learnt(self) -> None:
+        if self.fit is None or not _compat.window_is_open(self.viewer):
+            return
+        embed = self.what_was_learnt()
+
+        def begin() -> None:
+            job = self.jobs.job("training", "Embedding", embed)
+            job.returned.connect(self.workspace.set_embedding)
+
+        self.later(begin)  # the training's job ends in this very event
 
     def autosave(self) -> None:
         """Ask for the project to be saved, if it has a folder and that is wanted."""

@@ -135,6 +135,7 @@ class StepPage(QWidget):
 
         self.header.toggled.connect(self._on_toggled)
         body.stateChanged.connect(self.set_state)
+        body.refresh()  # something may be open already
 
     def state(self) -> StepState:
         """Return "todo", "busy", "done" or "locked"."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_cebra.viewer.trace_plot import TracePlot
+from napari_cebra.widgets.docked import Docked
 from napari_cebra.widgets.session import Session
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
 
-class TracesDock(TracePlot):
+class TracesDock(Docked, TracePlot):
     """Traces of the selected ROIs; usable without the CEBRA dock.
 
     Parameters

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_cebra.pipeline import Embedding, PipelineConfig
-    from napari_cebra.pipeline.fit import Fit, FitReport
+    from napari_cebra.pipeline.fit import FitReport
     from napari_cebra.recording import Recording
     from napari_cebra.widgets.session import Session
 
@@ -38,7 +38,6 @@ class TrainStep(Step):
             stop_tip="Stop training and keep what was learnt so far",
         )
         super().__init__(session, "Train", bar)
-        self._fit: Fit | None = None
         self._recommended: TrainConfig | None = None
         self._coloured_by: str | None = None
         self.form = TrainingForm()
@@ -81,10 +80,11 @@ class TrainStep(Step):
         self.session.config = config
         self._colour_by_target(recording, config.target.name)
         self.plot.show()
+        self.session.fit = None
         job = self.start_job(
             "training",
             "Training",
-            lambda: self._train(recording, config),
+            lambda: _training(self.session, recording, config),
             self._on_trained,
         )
         if job is not None:
@@ -121,16 +121,6 @@ class TrainStep(Step):
             self.announce("done", _summary(embedding))
         self.button.setText("Train" if embedding is None else "Train again")
 
-    def _train(
-        self, recording: Recording, config: PipelineConfig
-    ) -> Generator[FitReport | Progress, None, Embedding]:
-        """Run in the worker: importing torch alone takes a second."""
-        yield Progress(0, 0, "", "Preparing")
-        from napari_cebra.pipeline.fit import Fit
-
-        self._fit = Fit(recording, config)
-        return (yield from self._fit.run(latents_every=_SNAPSHOT_SECONDS))
-
     def _on_report(self, report: Any) -> None:
         if not hasattr(report, "report"):
             return
@@ -139,11 +129,15 @@ class TrainStep(Step):
             self.session.workspace.show_live(report.latents)
 
     def _on_trained(self, embedding: Embedding) -> None:
-        self._fit = None
+        self.session.fit = None
         self.session.workspace.set_embedding(embedding)
         self.session.autosave()
         if embedding.complete:
-            self.message.info(_verdict(embedding))
+            held = embedding.bits_heldout
+            tell = (
+                self.message.info if held is None or held > 0 else self.message.warning
+            )
+            tell(_verdict(embedding))
             self.completed.emit()
         else:
             self.message.warning(
@@ -152,18 +146,13 @@ class TrainStep(Step):
             )
 
     def _keep_what_was_learnt(self) -> None:
-        fit, self._fit = self._fit, None
-        if fit is None:
+        if self.session.fit is None:
             self.message.info("Training was stopped before its first step.")
             return
-
-        def keep() -> Generator[Progress, None, Embedding]:
-            yield Progress(0, 0, "", "Embedding all frames with what was learnt")
-            return fit.embedding()
-
+        embed = self.session.what_was_learnt()
         # The training's job ends in this very event; the next one may begin then.
         self.session.later(
-            lambda: self.start_job("training", "Embedding", keep, self._on_trained)
+            lambda: self.start_job("training", "Embedding", embed, self._on_trained)
         )
 
     def _on_recording(self) -> None:
@@ -226,6 +215,17 @@ class TrainStep(Step):
         job.returned.connect(self.form.set_device_text)
 
 
+def _training(
+    session: Session, recording: Recording, config: PipelineConfig
+) -> Generator[FitReport | Progress, None, Embedding]:
+    """Run in the worker: importing torch alone takes a second."""
+    yield Progress(0, 0, "", "Preparing")
+    from napari_cebra.pipeline.fit import Fit
+
+    session.fit = Fit(recording, config)
+    return (yield from session.fit.run(latents_every=_SNAPSHOT_SECONDS))
+
+
 def _summary(embedding: Embedding) -> str:
     bits = embedding.bits_heldout
     held = "" if bits is None else f", {bits:.2f} bits held out"
@@ -239,4 +239,10 @@ def _verdict(embedding: Embedding) -> str:
         parts.append(f"goodness of fit {train:.2f} bits on the training rows")
     if held is not None:
         parts.append(f"{held:.2f} bits on held-out rows")
-    return ", ".join(parts) + "."
+    sentence = ", ".join(parts) + "."
+    if held is not None and held <= 0:
+        sentence += (
+            " That is no better than chance: what was learnt does not carry over to "
+            "rows it was not trained on, so the cloud may show order that is not there."
+        )
+    return sentence
