@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -15,7 +14,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QMenu,
     QPushButton,
-    QToolButton,
     QWidget,
 )
 
@@ -94,10 +92,7 @@ class ExportStep(Step):
         self.save_as_button = QPushButton("Save as…")
         self.open_button = QPushButton("Open…")
         self.relink_button = QPushButton("Relink…")
-        self.recent_button = QToolButton()
-        self.recent_button.setText("Recent")
-        self.recent_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.recent_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.recent_button = QPushButton("Recent")
         self.recent_button.setMenu(QMenu(self))
         for button, tip in (
             (self.save_button, "Save everything made here into the project folder"),

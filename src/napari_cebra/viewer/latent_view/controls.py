@@ -46,7 +46,9 @@ class Controls(QWidget):
             self.rows.addItem(text, key)
         self.rows.setToolTip("Which rows are drawn")
         self.play = QPushButton("Play")
-        self.play.setToolTip("Play at the rate of the recording (space)")
+        self.play.setToolTip(
+            "Play at the rate of the recording (space, once you have clicked here)"
+        )
         self.speed = QComboBox()
         for speed in SPEEDS:
             self.speed.addItem(f"{speed:g}×", speed)

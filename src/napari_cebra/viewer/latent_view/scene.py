@@ -73,6 +73,9 @@ class LatentScene:
         Broken at the borders of trials and gaps.
     changed : Signal
         Latents, colours or status are different.
+    draw : callable
+        Runs the parts of a drawing: here at once, in a dock each in an event of
+        its own. Parts that wait are of no use once there are others.
     """
 
     changed = Signal()
@@ -93,6 +96,7 @@ class LatentScene:
         self._extent = 0.0
         self._ink = (1.0, 1.0, 1.0)
 
+        self.draw: Callable[[list[Callable[[], None]]], None] = _at_once
         self._busy = False  # while the model's time axis is moved by us
 
         self._connections = Connections()
@@ -134,8 +138,7 @@ class LatentScene:
 
     def show(self, latents: np.ndarray | None) -> None:
         """Draw (T, D) latents; NaN rows have none, None empties the scene."""
-        for part in self.showing(latents):
-            part()
+        _at_once(self.showing(latents))
 
     def showing(
         self, latents: np.ndarray | None, *, live: bool = False
@@ -227,7 +230,7 @@ class LatentScene:
             fitted = "PCA of training rows" if known else "PCA"
             parts.append(
                 f"{self._dimensions} dimensions drawn as 3 ({fitted}, "
-                f"{100 * self._explained:.0f} % of the variance)"
+                f"{100 * self._explained:.0f} % of variance)"
             )
         frame = self.workspace.timeline.frame
         if self.place_of(frame) is None and frame < recording.n_frames:
@@ -249,10 +252,7 @@ class LatentScene:
         embedding = self.workspace.embedding
         if self._read_look():
             self._frames = np.zeros(0, np.int64)  # so that the layers are made again
-        if embedding is None:
-            self._clear()
-        else:
-            self.show(embedding.latents)
+        self.draw(self.showing(None if embedding is None else embedding.latents))
 
     def _on_decoding(self) -> None:
         if not self.is_empty:
@@ -444,6 +444,11 @@ def rows_of(workspace: Workspace, which: str) -> np.ndarray | None:
         return embedding.split.refit
     part = embedding.part if workspace.decoding is None else workspace.decoding.part
     return part == "test"
+
+
+def _at_once(parts: list[Callable[[], None]]) -> None:
+    for part in parts:
+        part()
 
 
 def _put(layer: Any, data: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QRubberBand,
     QShortcut,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -62,6 +63,7 @@ class LatentView(QWidget):
         self._viewer = weakref.ref(viewer)
         self.workspace = workspace_of(viewer)
         self.scene = LatentScene(self.workspace)
+        self.scene.draw = self._draw
         self.player = Player(self.workspace, self)
         self._live: np.ndarray | None = None
         self._parts: list[Callable[[], None]] = []
@@ -75,7 +77,7 @@ class LatentView(QWidget):
         self._empty = QLabel()
         self._pages = QStackedWidget()
         self.legend = Legend()
-        self._status = QLabel()
+        self._status = _TwoLines()
         self._live_timer = QTimer(self)
         self._part_timer = QTimer(self)
         self._fit_timer = QTimer(self)
@@ -96,10 +98,6 @@ class LatentView(QWidget):
         self._empty.setMargin(24)
         self._pages.addWidget(self._empty)
         self._pages.addWidget(self.host)
-        # Two lines whatever they say: a label that grows would resize the canvas.
-        self._status.setWordWrap(True)
-        self._status.setFixedHeight(2 * self._status.fontMetrics().lineSpacing() + 2)
-        self._status.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._live_timer.setSingleShot(True)
         self._part_timer.setSingleShot(True)
         self._fit_timer.setSingleShot(True)
@@ -136,7 +134,6 @@ class LatentView(QWidget):
         add(self.scene.changed, self._refresh)
         add(self.workspace.live_latents, self._on_live)
         add(self.workspace.recording_changed, self._refresh)
-        add(self.workspace.embedding_changed, self._forget_live)
         add(self.workspace.timeline.changed, self._show_status)
         add(viewer.events.theme, self._on_theme)
         self._connections.add_callback(
@@ -164,18 +161,18 @@ class LatentView(QWidget):
         if self._live is not None:
             self._live_timer.start(0)
 
-    def _forget_live(self) -> None:
-        """Let no late snapshot be drawn over a result."""
+    def _draw(self, parts: list[Callable[[], None]]) -> None:
+        """Draw a result; let no late snapshot be drawn over it."""
         self._live = None
-        self._parts = []
+        self._began = time.monotonic()
+        self._parts = parts
+        self._part_timer.start(0)
 
     def _show_live(self) -> None:
         if self._live is None:
             return
         latents, self._live = self._live, None
-        self._began = time.monotonic()
-        self._parts = self.scene.showing(latents, live=True)
-        self._part_timer.start(0)
+        self._draw(self.scene.showing(latents, live=True))
 
     def _do_part(self) -> None:
         if self._parts:
@@ -339,6 +336,24 @@ class LatentView(QWidget):
             shading="none",
             features={"frame": scene.frames},
         )
+
+
+class _TwoLines(QLabel):
+    """Two lines high whatever it says: growing, it would resize the canvas."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        """Return the height in the font of the moment, which the theme changes."""
+        return QSize(200, 2 * self.fontMetrics().lineSpacing() + 4)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same: neither line is ever cut."""
+        return self.sizeHint()
 
 
 def _rectangle(start: np.ndarray, end: np.ndarray) -> QRect:
