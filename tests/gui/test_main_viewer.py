@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("napari")
 
 from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -20,6 +23,7 @@ from napari_cebra.viewer.training_plot import TrainingPlot
 
 pytestmark = pytest.mark.gui
 LEFT = Qt.MouseButton.LeftButton
+CTRL = Qt.KeyboardModifier.ControlModifier
 
 
 def test_registry_is_one_per_viewer_and_weak(make_napari_viewer):
@@ -259,6 +263,92 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
     assert np.allclose(bits, embedding.log.bits_heldout)
     viewer.theme = "light"
     assert plot._view.backgroundBrush().color().lightness() > 200
+
+
+def wheel(plot, keys=Qt.KeyboardModifier.NoModifier):
+    """Turn the wheel over a plot; return whether it was used there.
+
+    Qt hands an unused one on to the parent, but only if it is from a real wheel.
+    """
+    widget = plot._view.viewport()
+    spot = QPointF(widget.width() / 2, widget.height() / 4)
+    place = QPointF(widget.mapToGlobal(spot.toPoint()))
+    phase = Qt.ScrollPhase.NoScrollPhase
+    event = QWheelEvent(
+        spot, place, QPoint(), QPoint(0, -120), Qt.MouseButton.NoButton, keys, phase, 0
+    )
+    QApplication.sendEvent(widget, event)
+    return event.isAccepted()
+
+
+def test_the_wheel_scrolls_past_a_training_and_zooms_with_ctrl(
+    make_napari_viewer, made, qtbot
+):
+    viewer = make_napari_viewer()
+    workspace = workspace_of(viewer)
+    plot = TrainingPlot(viewer)
+    plot.resize(400, 500)
+    qtbot.addWidget(plot)
+    plot.show()
+    recording = made.recording()
+    workspace.set_recording(recording)
+    embedding = made.embedding(recording)
+    workspace.set_embedding(embedding)
+    qtbot.waitUntil(plot._view.isVisible, timeout=5000)
+
+    def ranges():
+        QApplication.processEvents()
+        return np.ravel([plot.viewRange() for plot in (plot._loss, plot._bits)])
+
+    shown = ranges()
+    assert shown[0] < 100 and shown[1] > 800
+    assert not wheel(plot), "it is left to what scrolls around the plots"
+    assert ranges() == pytest.approx(shown)
+
+    recoveries = (
+        lambda: QTest.mouseDClick(plot._view.viewport(), LEFT, pos=QPoint(200, 100)),
+        lambda: plot.show_log(embedding.log, embedding.choosing_log),
+        lambda: plot.add(report_of(embedding.log, "choosing")),
+    )
+    for recover in recoveries:
+        assert wheel(plot, CTRL)
+        zoomed = ranges()
+        assert abs(zoomed[1] - zoomed[0]) > 1.05 * abs(shown[1] - shown[0])
+        assert zoomed[2:4] == pytest.approx(shown[2:4]), "the loss stays in sight"
+        recover()
+        assert plot._loss.getViewBox().autoRangeEnabled() == [True, True]
+        assert not np.allclose(ranges()[:2], zoomed[:2])
+
+
+def test_the_wheel_zooms_traces_with_ctrl_until_a_double_click(
+    make_napari_viewer, made, qtbot
+):
+    viewer = make_napari_viewer()
+    workspace = workspace_of(viewer)
+    plot = TracePlot(viewer)
+    plot.resize(500, 400)
+    qtbot.addWidget(plot)
+    plot.show()
+    workspace.set_recording(made.recording())
+    workspace.selection.set_rois([4])
+    seen = plot._plots["trace"]
+    qtbot.waitUntil(lambda: seen.getViewBox().height() > 100, timeout=5000)
+    shown = np.ravel(seen.viewRange())
+    assert not wheel(plot)
+    assert np.ravel(seen.viewRange()) == pytest.approx(shown)
+    assert wheel(plot, CTRL)
+    assert not np.allclose(seen.viewRange()[0], shown[:2])
+    assert seen.viewRange()[1] == pytest.approx(shown[2:])
+    QTest.mouseDClick(plot._view.viewport(), LEFT, pos=QPoint(200, 100))
+    assert np.ravel(seen.viewRange()) == pytest.approx(shown)
+
+
+def report_of(log, phase):
+    """Return the first report of a training."""
+    values = (int(log.step[0]), 6.0, 0.1, 0.1, 0)
+    names = ("step", "loss", "bits_train", "bits_heldout", "best_step")
+    report = SimpleNamespace(**dict(zip(names, values, strict=True)))
+    return SimpleNamespace(phase=phase, report=report)
 
 
 def with_counts(recording):

@@ -21,6 +21,7 @@ from superqt.utils import signals_blocked
 
 from napari_cebra.viewer import _compat, theme
 from napari_cebra.viewer.connections import Connections
+from napari_cebra.viewer.plot_view import HINT, PlotView
 from napari_cebra.viewer.registry import workspace_of
 
 if TYPE_CHECKING:
@@ -75,13 +76,14 @@ class TracePlot(QWidget):
         self._busy = False
 
         self._title = QLabel()
+        self._title.setToolTip(HINT)
         self._beneath = QComboBox()
         self._beneath.setToolTip("What is drawn beneath the traces")
         self._empty = QLabel()
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
         self._empty.setMargin(16)
-        self._view = pg.GraphicsLayoutWidget()
+        self._view = PlotView()
         self._pages = QStackedWidget()
         self._plots = {
             name: self._view.addPlot(row=row, col=0)
@@ -104,6 +106,7 @@ class TracePlot(QWidget):
         for cursor in self._cursors.values():
             cursor.sigDragged.connect(self._on_dragged)
         self._view.scene().sigMouseClicked.connect(self._on_clicked)
+        self._view.doubleClicked.connect(self.show_all)
         self._on_theme()
         self._on_recording()
 
@@ -179,10 +182,14 @@ class TracePlot(QWidget):
         for shade in self._shades.values():
             shade.setRows(self._times, ~recording.valid)
         if other:
-            self._plots["counts"].setXRange(
-                self._times[0], self._times[-1], padding=0.01
-            )
+            self.show_all()
         self._on_frame()
+
+    def show_all(self) -> None:
+        """Show the whole recording."""
+        if self._drawn:
+            first, last = self._times[0], self._times[-1]
+            self._plots["counts"].setXRange(first, last, padding=0.01)
 
     def _draw_counts(self, recording: Recording, column: int) -> None:
         shown = recording.raw is not None
