@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -239,7 +240,7 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
     assert np.allclose(values, 100 * recording.traces.values[:, 3])
     assert np.allclose(times, recording.frame_times)
     assert "dF/F (%)" in plot._plots["trace"].getAxis("left").labelText
-    assert "ROI 4" in plot._title.text() and "not used" in plot._title.text()
+    assert "ROI 4" in plot._legend.text() and "not used" in plot._legend.text()
     assert plot._shades["trace"]._runs == pytest.approx(
         np.array([[50 - 0.5, 59 + 0.5]]) / 30
     )
@@ -265,6 +266,24 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
     assert plot._view.backgroundBrush().color().lightness() > 200
 
 
+@pytest.fixture
+def shown(make_napari_viewer, qtbot):
+    """Show plots of a viewer's workspace, and keep them until they are closed."""
+    viewer = make_napari_viewer()
+    kept = []
+
+    def show(kind, width=500):
+        plot = kind(viewer)
+        plot.resize(width, 400)
+        qtbot.addWidget(plot)
+        plot.show()
+        kept.append(plot)
+        return plot, workspace_of(viewer)
+
+    yield show
+    assert kept
+
+
 def wheel(plot, keys=Qt.KeyboardModifier.NoModifier):
     """Turn the wheel over a plot; return whether it was used there.
 
@@ -281,15 +300,8 @@ def wheel(plot, keys=Qt.KeyboardModifier.NoModifier):
     return event.isAccepted()
 
 
-def test_the_wheel_scrolls_past_a_training_and_zooms_with_ctrl(
-    make_napari_viewer, made, qtbot
-):
-    viewer = make_napari_viewer()
-    workspace = workspace_of(viewer)
-    plot = TrainingPlot(viewer)
-    plot.resize(400, 500)
-    qtbot.addWidget(plot)
-    plot.show()
+def test_the_wheel_scrolls_past_a_training_and_zooms_with_ctrl(shown, made, qtbot):
+    plot, workspace = shown(TrainingPlot)
     recording = made.recording()
     workspace.set_recording(recording)
     embedding = made.embedding(recording)
@@ -300,10 +312,10 @@ def test_the_wheel_scrolls_past_a_training_and_zooms_with_ctrl(
         QApplication.processEvents()
         return np.ravel([plot.viewRange() for plot in (plot._loss, plot._bits)])
 
-    shown = ranges()
-    assert shown[0] < 100 and shown[1] > 800
+    before = ranges()
+    assert before[0] < 100 and before[1] > 800
     assert not wheel(plot), "it is left to what scrolls around the plots"
-    assert ranges() == pytest.approx(shown)
+    assert ranges() == pytest.approx(before)
 
     recoveries = (
         lambda: QTest.mouseDClick(plot._view.viewport(), LEFT, pos=QPoint(200, 100)),
@@ -313,34 +325,66 @@ def test_the_wheel_scrolls_past_a_training_and_zooms_with_ctrl(
     for recover in recoveries:
         assert wheel(plot, CTRL)
         zoomed = ranges()
-        assert abs(zoomed[1] - zoomed[0]) > 1.05 * abs(shown[1] - shown[0])
-        assert zoomed[2:4] == pytest.approx(shown[2:4]), "the loss stays in sight"
+        assert abs(zoomed[1] - zoomed[0]) > 1.05 * abs(before[1] - before[0])
+        assert zoomed[2:4] == pytest.approx(before[2:4]), "the loss stays in sight"
         recover()
         assert plot._loss.getViewBox().autoRangeEnabled() == [True, True]
         assert not np.allclose(ranges()[:2], zoomed[:2])
 
 
-def test_the_wheel_zooms_traces_with_ctrl_until_a_double_click(
-    make_napari_viewer, made, qtbot
-):
-    viewer = make_napari_viewer()
-    workspace = workspace_of(viewer)
-    plot = TracePlot(viewer)
-    plot.resize(500, 400)
-    qtbot.addWidget(plot)
-    plot.show()
+def test_the_wheel_zooms_traces_with_ctrl_until_a_double_click(shown, made, qtbot):
+    plot, workspace = shown(TracePlot)
     workspace.set_recording(made.recording())
     workspace.selection.set_rois([4])
     seen = plot._plots["trace"]
     qtbot.waitUntil(lambda: seen.getViewBox().height() > 100, timeout=5000)
-    shown = np.ravel(seen.viewRange())
+    before = np.ravel(seen.viewRange())
     assert not wheel(plot)
-    assert np.ravel(seen.viewRange()) == pytest.approx(shown)
+    assert np.ravel(seen.viewRange()) == pytest.approx(before)
     assert wheel(plot, CTRL)
-    assert not np.allclose(seen.viewRange()[0], shown[:2])
-    assert seen.viewRange()[1] == pytest.approx(shown[2:])
+    assert not np.allclose(seen.viewRange()[0], before[:2])
+    assert seen.viewRange()[1] == pytest.approx(before[2:])
     QTest.mouseDClick(plot._view.viewport(), LEFT, pos=QPoint(200, 100))
-    assert np.ravel(seen.viewRange()) == pytest.approx(shown)
+    assert np.ravel(seen.viewRange()) == pytest.approx(before)
+
+
+def test_a_decoded_variable_is_drawn_beneath(shown, made):
+    plot, workspace = shown(TracePlot)
+    recording = made.recording()
+    workspace.set_recording(recording)
+    workspace.selection.set_rois([4])
+    assert plot._beneath.currentText() == "nothing"
+    embedding = made.embedding(recording)
+    workspace.set_embedding(embedding)
+    frames = made.decoding(recording, embedding)
+    workspace.set_decoding(frames)
+    assert plot._beneath.currentText() == "nothing", "a movie is shown as a movie"
+
+    true = recording.variable("position").values
+    decoding = replace(
+        frames,
+        target="position",
+        task="regression",
+        true=true,
+        predicted=np.where(frames.rows, true + 0.1, np.nan),
+    )
+    workspace.set_decoding(decoding)
+    assert plot._beneath.currentText() == "position (measured and decoded)"
+    _, values = plot._lines["decoded"].getOriginalDataset()
+    assert np.array_equal(values, decoding.predicted, equal_nan=True)
+    _, values = plot._lines["variable"].getOriginalDataset()
+    assert np.array_equal(values, true)
+    axis = plot._plots["variable"].getAxis("left")
+    assert axis.labelText == "position (cm)"
+    assert "position, measured" in plot._legend.text()
+    assert plot._borders._at == pytest.approx([400 / 30])
+
+    plot._beneath.setCurrentIndex(plot._beneath.findText("side"))
+    plot._beneath.activated.emit(plot._beneath.currentIndex())
+    assert axis.labelText == "side" and plot._borders._at.size == 0
+    assert not plot._has("decoded")
+    workspace.set_decoding(replace(decoding))
+    assert plot._beneath.currentText() == "side", "what was chosen stays"
 
 
 def report_of(log, phase):
@@ -352,8 +396,6 @@ def report_of(log, phase):
 
 
 def with_counts(recording):
-    from dataclasses import replace
-
     rng = np.random.default_rng(3)
     shape = recording.traces.values.shape
     raw = Traces(200 + 30 * recording.traces.values, "raw", 30.0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QRectF, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -19,15 +20,16 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_cebra.viewer import _compat, theme
+from napari_cebra.viewer import _compat, beneath, theme
 from napari_cebra.viewer.connections import Connections
+from napari_cebra.viewer.plot_marks import Borders, Shade
 from napari_cebra.viewer.plot_view import HINT, PlotView
 from napari_cebra.viewer.registry import workspace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qtpy.QtGui import QPainter, QShowEvent
+    from qtpy.QtGui import QShowEvent
 
     from napari_cebra.recording import Recording
 
@@ -75,8 +77,8 @@ class TracePlot(QWidget):
         self._drawn: tuple[Any, ...] = ()
         self._busy = False
 
-        self._title = QLabel()
-        self._title.setToolTip(HINT)
+        self._legend = QLabel()
+        self._legend.setToolTip(HINT)
         self._beneath = QComboBox()
         self._beneath.setToolTip("What is drawn beneath the traces")
         self._empty = QLabel()
@@ -91,13 +93,14 @@ class TracePlot(QWidget):
         }
         self._lines: dict[str, Any] = {}
         self._cursors: dict[str, Any] = {}
-        self._shades: dict[str, _Shade] = {}
+        self._shades: dict[str, Shade] = {}
         self._make_plots()
         self._lay_out()
 
         self._connections = Connections()
         add = self._connections.add
         add(self._workspace.recording_changed, self._on_recording)
+        add(self._workspace.decoding_changed, self._on_decoding)
         add(self._workspace.selection.rois_changed, self.refresh)
         add(self._workspace.timeline.changed, self._on_frame)
         add(viewer.events.theme, self._on_theme)
@@ -109,6 +112,7 @@ class TracePlot(QWidget):
         self._view.doubleClicked.connect(self.show_all)
         self._on_theme()
         self._on_recording()
+        self._on_decoding()
 
     def _make_plots(self) -> None:
         for plot in self._plots.values():
@@ -124,7 +128,7 @@ class TracePlot(QWidget):
         for name, plot in self._plots.items():
             if plot is not first:
                 plot.setXLink(first)
-            self._shades[name] = _Shade(plot.getViewBox())
+            self._shades[name] = Shade(plot.getViewBox())
             plot.addItem(self._shades[name], ignoreBounds=True)
             pen = pg.mkPen(theme.CURSOR, width=2)
             self._cursors[name] = pg.InfiniteLine(angle=90, movable=True, pen=pen)
@@ -137,13 +141,16 @@ class TracePlot(QWidget):
         pen = pg.mkPen(theme.BLUE)
         self._lines["trace"] = self._plots["trace"].plot(pen=pen)
         pen = pg.mkPen(theme.GREEN)
-        self._lines["variable"] = self._plots["variable"].plot(
-            pen=pen, connect="finite"
-        )
+        last = self._plots["variable"]
+        self._lines["variable"] = last.plot(pen=pen, connect="finite")
+        pen = pg.mkPen(theme.ORANGE)
+        self._lines["decoded"] = last.plot(pen=pen, connect="finite")
+        self._borders = Borders(last.getViewBox())
+        last.addItem(self._borders, ignoreBounds=True)
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
-        bar.addWidget(self._title, 1)
+        bar.addWidget(self._legend, 1)
         bar.addWidget(QLabel("Beneath"))
         bar.addWidget(self._beneath)
         self._pages.addWidget(self._empty)
@@ -164,11 +171,13 @@ class TracePlot(QWidget):
         known = recording is not None and roi is not None and roi in recording.roi_ids
         self._empty.setText(_NO_RECORDING if recording is None else _NO_ROI)
         self._pages.setCurrentIndex(1 if known else 0)
-        self._title.setText("")
+        self._legend.setText("")
         if not known or recording is None:
             self._drawn = ()
             return
-        key = (recording, roi, self._beneath.currentData())
+        shown = self._beneath.currentData()
+        decoding = self._workspace.decoding
+        key = (recording, roi, shown, decoding if shown == beneath.DECODED else None)
         if key == self._drawn:  # recordings are equal only to themselves
             return
         other = not self._drawn or self._drawn[0] is not recording
@@ -177,7 +186,7 @@ class TracePlot(QWidget):
         self._draw_counts(recording, column)
         self._draw_trace(recording, column)
         self._draw_variable(recording)
-        self._title.setText(self._heading(recording, roi))
+        self._legend.setText(self._heading(recording, roi))
         self._label_time(recording)
         for shade in self._shades.values():
             shade.setRows(self._times, ~recording.valid)
@@ -224,27 +233,24 @@ class TracePlot(QWidget):
         self._plots["variable"].setVisible(key is not None)
         if key is None:
             return
-        if key == "stimulus" and recording.stimulus is not None:
-            values, units = recording.stimulus.shown.astype(float), "frame"
-            values[values < 0] = np.nan
-        else:
-            variable = recording.variable(key)
-            values = np.asarray(variable.values, float)
-            values = values if values.ndim == 1 else values[:, 0]
-            if variable.kind == "discrete":
-                values = np.where(values < 0, np.nan, values)
-            units = variable.units
-        self._lines["variable"].setData(self._times, values)
-        self._plots["variable"].setLabel("left", units)  # its name is in the heading
+        found = beneath.look_up(key, recording, self._workspace.decoding, self._times)
+        self._lines["variable"].setData(*found.measured)
+        self._lines["decoded"].setData(*(found.decoded or ([], [])))
+        self._borders.setTimes(found.borders)
+        self._plots["variable"].setLabel("left", html.escape(found.title))
 
     def _heading(self, recording: Recording, roi: int | None) -> str:
         """Name the ROI, the curves, and why rows are shaded."""
         found = [(text, colour) for name, text, colour in _COUNTS if self._has(name)]
-        if self._beneath.currentData() is not None:
-            found.append((self._beneath.currentText(), theme.GREEN))
+        key, decoding = self._beneath.currentData(), self._workspace.decoding
+        if key == beneath.DECODED and decoding is not None:
+            found.append((f"{html.escape(decoding.target)}, measured", theme.GREEN))
+            found.append(("decoded", theme.ORANGE))
+        elif key is not None:
+            found.append((html.escape(self._beneath.currentText()), theme.GREEN))
         if not recording.valid.all():
             reasons = " or ".join(reason for reason in recording.reasons if reason)
-            found.append((f"not used ({reasons})", (128, 128, 128)))
+            found.append((f"not used ({html.escape(reasons)})", (128, 128, 128)))
         return f"<b>ROI {roi}</b> &nbsp; {theme.legend_text(found)}"
 
     def _has(self, name: str) -> bool:
@@ -266,22 +272,31 @@ class TracePlot(QWidget):
     def _on_recording(self) -> None:
         recording = self._workspace.recording
         self._drawn = ()
-        with signals_blocked(self._beneath):
-            before = self._beneath.currentData()
-            self._beneath.clear()
-            self._beneath.addItem("nothing", None)
-            if recording is not None:
-                if recording.stimulus is not None:
-                    self._beneath.addItem("stimulus frame", "stimulus")
-                for variable in recording.variables:
-                    self._beneath.addItem(variable.name, variable.name)
-            self._beneath.setCurrentIndex(max(self._beneath.findData(before), 0))
         if recording is not None:
             times = recording.frame_times
             if times is None:
                 times = np.arange(recording.n_frames, dtype=np.float64)
             self._times = times
+        self._offer(self._beneath.currentData())
         self.refresh()
+
+    def _on_decoding(self) -> None:
+        decoding, shown = self._workspace.decoding, self._beneath.currentData()
+        if shown is None and decoding is not None:
+            shown = beneath.DECODED  # if it is a variable that was decoded
+        self._offer(shown)
+        self.refresh()
+
+    def _offer(self, chosen: str | None) -> None:
+        """Fill the choices of what is beneath, and choose one, or nothing."""
+        recording = self._workspace.recording
+        with signals_blocked(self._beneath):
+            self._beneath.clear()
+            self._beneath.addItem("nothing", None)
+            if recording is not None:
+                for text, key in beneath.choices(recording, self._workspace.decoding):
+                    self._beneath.addItem(text, key)
+            self._beneath.setCurrentIndex(max(self._beneath.findData(chosen), 0))
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Draw what changed while nobody looked."""
@@ -362,38 +377,3 @@ def baseline_of(recording: Recording, column: int) -> np.ndarray | None:
     with np.errstate(divide="ignore", invalid="ignore"):
         f0 = corrected / ratio
     return np.where((np.abs(ratio) > 0.02) & (f0 > 0), f0, np.nan)
-
-
-class _Shade(pg.GraphicsObject):
-    """Grey stripes over the rows that must not be used, as high as the view."""
-
-    def __init__(self, box: Any) -> None:
-        super().__init__()
-        self._box = box
-        self._runs = np.zeros((0, 2))
-        self.setZValue(-10)
-        box.sigRangeChanged.connect(self._on_range)
-
-    def setRows(self, times: np.ndarray, rows: np.ndarray) -> None:
-        """Shade these rows (bool, one per time)."""
-        edges = np.diff(np.concatenate([[0], rows.astype(np.int8), [0]]))
-        begin, end = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
-        half = float(np.median(np.diff(times))) / 2 if times.size > 1 else 0.5
-        self._runs = np.stack([times[begin] - half, times[end] + half], axis=1)
-        self.update()
-
-    def boundingRect(self) -> QRectF:
-        """Return all that is in view."""
-        return QRectF(self._box.viewRect())
-
-    def paint(self, painter: QPainter, *_: object) -> None:
-        """Draw the stripes in view."""
-        view = self._box.viewRect()
-        seen = (self._runs[:, 1] >= view.left()) & (self._runs[:, 0] <= view.right())
-        brush = pg.mkBrush(128, 128, 128, 70)
-        for left, right in self._runs[seen]:
-            stripe = QRectF(left, view.top(), right - left, view.height())
-            painter.fillRect(stripe, brush)
-
-    def _on_range(self) -> None:
-        self.prepareGeometryChange()
