@@ -11,11 +11,11 @@ import pytest
 pytest.importorskip("napari")
 
 from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
+from qtpy.QtGui import QTextDocument, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_cebra.recording import Traces
+from napari_cebra.recording import Recording, Traces
 from napari_cebra.traces import dff
 from napari_cebra.viewer.adapters import MovieAdapter, RoiAdapter, StimulusAdapter
 from napari_cebra.viewer.registry import jobs_of, workspace_of
@@ -240,7 +240,7 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
     assert np.allclose(values, 100 * recording.traces.values[:, 3])
     assert np.allclose(times, recording.frame_times)
     assert "dF/F (%)" in plot._plots["trace"].getAxis("left").labelText
-    assert "ROI 4" in plot._legend.text() and "not used" in plot._legend.text()
+    assert plot._picker.box.currentText() == "4" and "not used" in plot._legend.text()
     assert plot._shades["trace"]._runs == pytest.approx(
         np.array([[50 - 0.5, 59 + 0.5]]) / 30
     )
@@ -251,8 +251,8 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
     plot._cursors["trace"].sigDragged.emit(plot._cursors["trace"])
     assert workspace.timeline.frame == 300
     box = plot._plots["trace"].getViewBox()
+    qtbot.wait(100)  # the legend appeared, so the plots move
     spot = plot._view.mapFromScene(box.mapViewToScene(QPointF(5, 0)))
-    QApplication.processEvents()
     QTest.mouseClick(plot._view.viewport(), LEFT, pos=spot)
     assert workspace.timeline.frame == pytest.approx(150, abs=3)
     assert plot._cursors["counts"].value() == plot._cursors["trace"].value()
@@ -385,6 +385,47 @@ def test_a_decoded_variable_is_drawn_beneath(shown, made):
     assert not plot._has("decoded")
     workspace.set_decoding(replace(decoding))
     assert plot._beneath.currentText() == "side", "what was chosen stays"
+
+
+def test_units_without_masks_are_picked_by_name(shown):
+    plot, workspace = shown(TracePlot)
+    counts = np.random.default_rng(0).poisson(1, (200, 4)).astype(float)
+    named = {"units": ["e3", "e7", "3", "e9"]}
+    workspace.set_recording(Recording(Traces(counts, "rates", 10.0, named)))
+    box, selection = plot._picker.box, workspace.selection
+    assert [box.itemText(i) for i in range(4)] == ["1 (e3)", "2 (e7)", "3", "4 (e9)"]
+    assert plot._picker._label.text() == "Unit" and box.currentIndex() == -1
+    assert "units above" in plot._empty.text()
+    selection.set_rois([2])
+    assert box.currentIndex() == 1
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert selection.rois == (3,)
+    _, values = plot._lines["trace"].getOriginalDataset()
+    assert np.array_equal(values, counts[:, 2])
+    QTest.keyClick(box, Qt.Key.Key_Up)
+    assert selection.rois == (2,)
+    selection.back()
+    assert box.currentIndex() == 2
+    workspace.set_recording(None)
+    assert box.count() == 0 and not box.isEnabled()
+
+
+def test_the_legend_of_a_narrow_dock_is_whole(shown, made, qtbot):
+    plot, workspace = shown(TracePlot, width=360)
+    workspace.set_recording(with_counts(made.recording()))
+    workspace.selection.set_rois([4])
+    legend = plot._legend
+    for name in ("neuropil", "F0", "not used"):
+        assert name in legend.text()
+    lines = QTextDocument()
+    lines.setDefaultFont(legend.font())
+    lines.setDocumentMargin(0)
+    lines.setHtml(legend.text())
+    plot.resize(plot.minimumWidth(), 400)
+    qtbot.waitUntil(lambda: legend.width() < 400, timeout=5000)
+    lines.setTextWidth(legend.width())
+    assert lines.idealWidth() <= legend.width(), "no word is cut at the side"
+    qtbot.waitUntil(lambda: legend.height() >= lines.size().height(), timeout=5000)
 
 
 def report_of(log, phase):

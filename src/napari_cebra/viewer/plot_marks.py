@@ -61,6 +61,11 @@ class Borders(_Mark):
         super().__init__(box)
         self._at = np.zeros(0)
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a line."""
+        return self._at.size > 0
+
     def setTimes(self, times: np.ndarray) -> None:
         """Draw one at each of these times."""
         self._at = times

@@ -25,6 +25,7 @@ from napari_cebra.viewer.connections import Connections
 from napari_cebra.viewer.plot_marks import Borders, Shade
 from napari_cebra.viewer.plot_view import HINT, PlotView
 from napari_cebra.viewer.registry import workspace_of
+from napari_cebra.viewer.roi_picker import RoiPicker, word_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,8 @@ _NO_RECORDING = (
     "No traces yet.\n\nLoad a recording with traces in the CEBRA dock, or extract "
     "them from a stack."
 )
-_NO_ROI = "Click an ROI in the viewer to see its traces."
+_NO_ROI = "Click an ROI in the viewer, or choose one above, to see its traces."
+_NO_MASKS = "Choose one of the {}s above to see its traces."
 _UNITS = {
     "dff": "dF/F (%)",
     "raw": "F (counts)",
@@ -77,10 +79,17 @@ class TracePlot(QWidget):
         self._drawn: tuple[Any, ...] = ()
         self._busy = False
 
+        self._picker = RoiPicker(self._workspace)
         self._legend = QLabel()
+        self._legend.setWordWrap(True)
         self._legend.setToolTip(HINT)
         self._beneath = QComboBox()
         self._beneath.setToolTip("What is drawn beneath the traces")
+        self._beneath.setMinimumContentsLength(8)
+        self._beneath.setMaximumWidth(260)
+        self._beneath.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self._empty = QLabel()
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
@@ -143,21 +152,24 @@ class TracePlot(QWidget):
         pen = pg.mkPen(theme.GREEN)
         last = self._plots["variable"]
         self._lines["variable"] = last.plot(pen=pen, connect="finite")
-        pen = pg.mkPen(theme.ORANGE)
+        pen = pg.mkPen(theme.ORANGE, width=2)  # seen beside what was measured
         self._lines["decoded"] = last.plot(pen=pen, connect="finite")
+        self._lines["decoded"].setZValue(-1)
         self._borders = Borders(last.getViewBox())
         last.addItem(self._borders, ignoreBounds=True)
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
-        bar.addWidget(self._legend, 1)
+        bar.addWidget(self._picker)
+        bar.addStretch()
         bar.addWidget(QLabel("Beneath"))
-        bar.addWidget(self._beneath)
+        bar.addWidget(self._beneath, 1)
         self._pages.addWidget(self._empty)
         self._pages.addWidget(self._view)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addLayout(bar)
+        layout.addWidget(self._legend)
         layout.addWidget(self._pages, 1)
         self.setMinimumSize(360, 240)
 
@@ -169,10 +181,10 @@ class TracePlot(QWidget):
             return  # done when shown
         recording, roi = self._workspace.recording, self._workspace.selection.roi
         known = recording is not None and roi is not None and roi in recording.roi_ids
-        self._empty.setText(_NO_RECORDING if recording is None else _NO_ROI)
+        self._empty.setText(_how_to_see(recording))
         self._pages.setCurrentIndex(1 if known else 0)
-        self._legend.setText("")
         if not known or recording is None:
+            self._legend.hide()
             self._drawn = ()
             return
         shown = self._beneath.currentData()
@@ -186,7 +198,9 @@ class TracePlot(QWidget):
         self._draw_counts(recording, column)
         self._draw_trace(recording, column)
         self._draw_variable(recording)
-        self._legend.setText(self._heading(recording, roi))
+        entries = self._entries(recording)
+        self._legend.setText(entries)
+        self._legend.setVisible(bool(entries))
         self._label_time(recording)
         for shade in self._shades.values():
             shade.setRows(self._times, ~recording.valid)
@@ -226,21 +240,22 @@ class TracePlot(QWidget):
         self._lines["trace"].setData(
             self._times, 100 * values if kind == "dff" else values
         )
-        self._plots["trace"].setLabel("left", _UNITS[kind])
+        _entitle(self._plots["trace"], _UNITS[kind])
 
     def _draw_variable(self, recording: Recording) -> None:
         key = self._beneath.currentData()
         self._plots["variable"].setVisible(key is not None)
         if key is None:
+            self._borders.setTimes(np.zeros(0))
             return
         found = beneath.look_up(key, recording, self._workspace.decoding, self._times)
         self._lines["variable"].setData(*found.measured)
         self._lines["decoded"].setData(*(found.decoded or ([], [])))
         self._borders.setTimes(found.borders)
-        self._plots["variable"].setLabel("left", html.escape(found.title))
+        _entitle(self._plots["variable"], html.escape(found.title))
 
-    def _heading(self, recording: Recording, roi: int | None) -> str:
-        """Name the ROI, the curves, and why rows are shaded."""
+    def _entries(self, recording: Recording) -> str:
+        """Name the curves, and why rows are shaded."""
         found = [(text, colour) for name, text, colour in _COUNTS if self._has(name)]
         key, decoding = self._beneath.currentData(), self._workspace.decoding
         if key == beneath.DECODED and decoding is not None:
@@ -251,7 +266,8 @@ class TracePlot(QWidget):
         if not recording.valid.all():
             reasons = " or ".join(reason for reason in recording.reasons if reason)
             found.append((f"not used ({html.escape(reasons)})", (128, 128, 128)))
-        return f"<b>ROI {roi}</b> &nbsp; {theme.legend_text(found)}"
+        dashed = " &nbsp; dashed: borders of the folds" if self._borders.any else ""
+        return theme.legend_text(found) + dashed
 
     def _has(self, name: str) -> bool:
         times, _ = self._lines[name].getOriginalDataset()
@@ -297,6 +313,9 @@ class TracePlot(QWidget):
                 for text, key in beneath.choices(recording, self._workspace.decoding):
                     self._beneath.addItem(text, key)
             self._beneath.setCurrentIndex(max(self._beneath.findData(chosen), 0))
+        texts = self._beneath.view()
+        assert texts is not None
+        texts.setMinimumWidth(texts.sizeHintForColumn(0) + 24)  # wider than the box
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Draw what changed while nobody looked."""
@@ -354,6 +373,20 @@ class TracePlot(QWidget):
             yield
         finally:
             self._busy = False
+
+
+def _entitle(plot: Any, title: str) -> None:
+    axis = plot.getAxis("left")
+    axis.setLabel(title)
+    axis.resizeEvent()  # puts it in the middle
+
+
+def _how_to_see(recording: Recording | None) -> str:
+    if recording is None:
+        return _NO_RECORDING
+    if recording.rois is None:
+        return _NO_MASKS.format(word_for(recording).replace("Unit", "unit"))
+    return _NO_ROI
 
 
 def baseline_of(recording: Recording, column: int) -> np.ndarray | None:
