@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("napari")
 
 from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QTextDocument, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_cebra.recording import Traces
+from napari_cebra.recording import Recording, Traces
 from napari_cebra.traces import dff
 from napari_cebra.viewer.adapters import MovieAdapter, RoiAdapter, StimulusAdapter
 from napari_cebra.viewer.registry import jobs_of, workspace_of
@@ -20,6 +24,7 @@ from napari_cebra.viewer.training_plot import TrainingPlot
 
 pytestmark = pytest.mark.gui
 LEFT = Qt.MouseButton.LeftButton
+CTRL = Qt.KeyboardModifier.ControlModifier
 
 
 def test_registry_is_one_per_viewer_and_weak(make_napari_viewer):
@@ -235,7 +240,7 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
     assert np.allclose(values, 100 * recording.traces.values[:, 3])
     assert np.allclose(times, recording.frame_times)
     assert "dF/F (%)" in plot._plots["trace"].getAxis("left").labelText
-    assert "ROI 4" in plot._title.text() and "not used" in plot._title.text()
+    assert plot._picker.box.currentText() == "4" and "not used" in plot._legend.text()
     assert plot._shades["trace"]._runs == pytest.approx(
         np.array([[50 - 0.5, 59 + 0.5]]) / 30
     )
@@ -246,8 +251,8 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
     plot._cursors["trace"].sigDragged.emit(plot._cursors["trace"])
     assert workspace.timeline.frame == 300
     box = plot._plots["trace"].getViewBox()
+    qtbot.wait(100)  # the legend appeared, so the plots move
     spot = plot._view.mapFromScene(box.mapViewToScene(QPointF(5, 0)))
-    QApplication.processEvents()
     QTest.mouseClick(plot._view.viewport(), LEFT, pos=spot)
     assert workspace.timeline.frame == pytest.approx(150, abs=3)
     assert plot._cursors["counts"].value() == plot._cursors["trace"].value()
@@ -261,9 +266,177 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
     assert plot._view.backgroundBrush().color().lightness() > 200
 
 
-def with_counts(recording):
-    from dataclasses import replace
+@pytest.fixture
+def shown(make_napari_viewer, qtbot):
+    """Show plots of a viewer's workspace, and keep them until they are closed."""
+    viewer = make_napari_viewer()
+    kept = []
 
+    def show(kind, width=500):
+        plot = kind(viewer)
+        plot.resize(width, 400)
+        qtbot.addWidget(plot)
+        plot.show()
+        kept.append(plot)
+        return plot, workspace_of(viewer)
+
+    yield show
+    assert kept
+
+
+def wheel(plot, keys=Qt.KeyboardModifier.NoModifier):
+    """Turn the wheel over a plot; return whether it was used there.
+
+    Qt hands an unused one on to the parent, but only if it is from a real wheel.
+    """
+    widget = plot._view.viewport()
+    spot = QPointF(widget.width() / 2, widget.height() / 4)
+    place = QPointF(widget.mapToGlobal(spot.toPoint()))
+    phase = Qt.ScrollPhase.NoScrollPhase
+    event = QWheelEvent(
+        spot, place, QPoint(), QPoint(0, -120), Qt.MouseButton.NoButton, keys, phase, 0
+    )
+    QApplication.sendEvent(widget, event)
+    return event.isAccepted()
+
+
+def test_the_wheel_scrolls_past_a_training_and_zooms_with_ctrl(shown, made, qtbot):
+    plot, workspace = shown(TrainingPlot)
+    recording = made.recording()
+    workspace.set_recording(recording)
+    embedding = made.embedding(recording)
+    workspace.set_embedding(embedding)
+    qtbot.waitUntil(plot._view.isVisible, timeout=5000)
+
+    def ranges():
+        QApplication.processEvents()
+        return np.ravel([plot.viewRange() for plot in (plot._loss, plot._bits)])
+
+    before = ranges()
+    assert before[0] < 100 and before[1] > 800
+    assert not wheel(plot), "it is left to what scrolls around the plots"
+    assert ranges() == pytest.approx(before)
+
+    recoveries = (
+        lambda: QTest.mouseDClick(plot._view.viewport(), LEFT, pos=QPoint(200, 100)),
+        lambda: plot.show_log(embedding.log, embedding.choosing_log),
+        lambda: plot.add(report_of(embedding.log, "choosing")),
+    )
+    for recover in recoveries:
+        assert wheel(plot, CTRL)
+        zoomed = ranges()
+        assert abs(zoomed[1] - zoomed[0]) > 1.05 * abs(before[1] - before[0])
+        assert zoomed[2:4] == pytest.approx(before[2:4]), "the loss stays in sight"
+        recover()
+        assert plot._loss.getViewBox().autoRangeEnabled() == [True, True]
+        assert not np.allclose(ranges()[:2], zoomed[:2])
+
+
+def test_the_wheel_zooms_traces_with_ctrl_until_a_double_click(shown, made, qtbot):
+    plot, workspace = shown(TracePlot)
+    workspace.set_recording(made.recording())
+    workspace.selection.set_rois([4])
+    seen = plot._plots["trace"]
+    qtbot.waitUntil(lambda: seen.getViewBox().height() > 100, timeout=5000)
+    before = np.ravel(seen.viewRange())
+    assert not wheel(plot)
+    assert np.ravel(seen.viewRange()) == pytest.approx(before)
+    assert wheel(plot, CTRL)
+    assert not np.allclose(seen.viewRange()[0], before[:2])
+    assert seen.viewRange()[1] == pytest.approx(before[2:])
+    QTest.mouseDClick(plot._view.viewport(), LEFT, pos=QPoint(200, 100))
+    assert np.ravel(seen.viewRange()) == pytest.approx(before)
+
+
+def test_a_decoded_variable_is_drawn_beneath(shown, made):
+    plot, workspace = shown(TracePlot)
+    recording = made.recording()
+    workspace.set_recording(recording)
+    workspace.selection.set_rois([4])
+    assert plot._beneath.currentText() == "nothing"
+    embedding = made.embedding(recording)
+    workspace.set_embedding(embedding)
+    frames = made.decoding(recording, embedding)
+    workspace.set_decoding(frames)
+    assert plot._beneath.currentText() == "nothing", "a movie is shown as a movie"
+
+    true = recording.variable("position").values
+    decoding = replace(
+        frames,
+        target="position",
+        task="regression",
+        true=true,
+        predicted=np.where(frames.rows, true + 0.1, np.nan),
+    )
+    workspace.set_decoding(decoding)
+    assert plot._beneath.currentText() == "position (measured and decoded)"
+    _, values = plot._lines["decoded"].getOriginalDataset()
+    assert np.array_equal(values, decoding.predicted, equal_nan=True)
+    _, values = plot._lines["variable"].getOriginalDataset()
+    assert np.array_equal(values, true)
+    axis = plot._plots["variable"].getAxis("left")
+    assert axis.labelText == "position (cm)"
+    assert "position, measured" in plot._legend.text()
+    assert plot._borders._at == pytest.approx([400 / 30])
+
+    plot._beneath.setCurrentIndex(plot._beneath.findText("side"))
+    plot._beneath.activated.emit(plot._beneath.currentIndex())
+    assert axis.labelText == "side" and plot._borders._at.size == 0
+    assert not plot._has("decoded")
+    workspace.set_decoding(replace(decoding))
+    assert plot._beneath.currentText() == "side", "what was chosen stays"
+
+
+def test_units_without_masks_are_picked_by_name(shown):
+    plot, workspace = shown(TracePlot)
+    counts = np.random.default_rng(0).poisson(1, (200, 4)).astype(float)
+    named = {"units": ["e3", "e7", "3", "e9"]}
+    workspace.set_recording(Recording(Traces(counts, "rates", 10.0, named)))
+    box, selection = plot._picker.box, workspace.selection
+    assert [box.itemText(i) for i in range(4)] == ["1 (e3)", "2 (e7)", "3", "4 (e9)"]
+    assert plot._picker._label.text() == "Unit" and box.currentIndex() == -1
+    assert "units above" in plot._empty.text()
+    selection.set_rois([2])
+    assert box.currentIndex() == 1
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert selection.rois == (3,)
+    _, values = plot._lines["trace"].getOriginalDataset()
+    assert np.array_equal(values, counts[:, 2])
+    QTest.keyClick(box, Qt.Key.Key_Up)
+    assert selection.rois == (2,)
+    selection.back()
+    assert box.currentIndex() == 2
+    workspace.set_recording(None)
+    assert box.count() == 0 and not box.isEnabled()
+
+
+def test_the_legend_of_a_narrow_dock_is_whole(shown, made, qtbot):
+    plot, workspace = shown(TracePlot, width=360)
+    workspace.set_recording(with_counts(made.recording()))
+    workspace.selection.set_rois([4])
+    legend = plot._legend
+    for name in ("neuropil", "F0", "not used"):
+        assert name in legend.text()
+    lines = QTextDocument()
+    lines.setDefaultFont(legend.font())
+    lines.setDocumentMargin(0)
+    lines.setHtml(legend.text())
+    plot.resize(plot.minimumWidth(), 400)
+    qtbot.waitUntil(lambda: legend.width() < 400, timeout=5000)
+    lines.setTextWidth(legend.width())
+    assert lines.idealWidth() <= legend.width(), "no word is cut at the side"
+    qtbot.waitUntil(lambda: legend.height() >= lines.size().height(), timeout=5000)
+
+
+def report_of(log, phase):
+    """Return the first report of a training."""
+    values = (int(log.step[0]), 6.0, 0.1, 0.1, 0)
+    names = ("step", "loss", "bits_train", "bits_heldout", "best_step")
+    report = SimpleNamespace(**dict(zip(names, values, strict=True)))
+    return SimpleNamespace(phase=phase, report=report)
+
+
+def with_counts(recording):
     rng = np.random.default_rng(3)
     shape = recording.traces.values.shape
     raw = Traces(200 + 30 * recording.traces.values, "raw", 30.0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QRectF, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -19,14 +20,17 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_cebra.viewer import _compat, theme
+from napari_cebra.viewer import _compat, beneath, theme
 from napari_cebra.viewer.connections import Connections
+from napari_cebra.viewer.plot_marks import Borders, Shade
+from napari_cebra.viewer.plot_view import HINT, PlotView
 from napari_cebra.viewer.registry import workspace_of
+from napari_cebra.viewer.roi_picker import RoiPicker, word_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qtpy.QtGui import QPainter, QShowEvent
+    from qtpy.QtGui import QShowEvent
 
     from napari_cebra.recording import Recording
 
@@ -34,7 +38,8 @@ _NO_RECORDING = (
     "No traces yet.\n\nLoad a recording with traces in the CEBRA dock, or extract "
     "them from a stack."
 )
-_NO_ROI = "Click an ROI in the viewer to see its traces."
+_NO_ROI = "Click an ROI in the viewer, or choose one above, to see its traces."
+_NO_MASKS = "Choose one of the {}s above to see its traces."
 _UNITS = {
     "dff": "dF/F (%)",
     "raw": "F (counts)",
@@ -75,14 +80,22 @@ class TracePlot(QWidget):
         self._drawn: tuple[Any, ...] = ()
         self._busy = False
 
-        self._title = QLabel()
+        self._picker = RoiPicker(self._workspace)
+        self._legend = QLabel()
+        self._legend.setWordWrap(True)
+        self._legend.setToolTip(HINT)
         self._beneath = QComboBox()
         self._beneath.setToolTip("What is drawn beneath the traces")
+        self._beneath.setMinimumContentsLength(8)
+        self._beneath.setMaximumWidth(260)
+        self._beneath.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self._empty = QLabel()
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
         self._empty.setMargin(16)
-        self._view = pg.GraphicsLayoutWidget()
+        self._view = PlotView()
         self._pages = QStackedWidget()
         self._plots = {
             name: self._view.addPlot(row=row, col=0)
@@ -90,13 +103,14 @@ class TracePlot(QWidget):
         }
         self._lines: dict[str, Any] = {}
         self._cursors: dict[str, Any] = {}
-        self._shades: dict[str, _Shade] = {}
+        self._shades: dict[str, Shade] = {}
         self._make_plots()
         self._lay_out()
 
         self._connections = Connections()
         add = self._connections.add
         add(self._workspace.recording_changed, self._on_recording)
+        add(self._workspace.decoding_changed, self._on_decoding)
         add(self._workspace.selection.rois_changed, self.refresh)
         add(self._workspace.timeline.changed, self._on_frame)
         add(viewer.events.theme, self._on_theme)
@@ -105,8 +119,10 @@ class TracePlot(QWidget):
         for cursor in self._cursors.values():
             cursor.sigDragged.connect(self._on_dragged)
         self._view.scene().sigMouseClicked.connect(self._on_clicked)
+        self._view.doubleClicked.connect(self.show_all)
         self._on_theme()
         self._on_recording()
+        self._on_decoding()
 
     def _make_plots(self) -> None:
         for plot in self._plots.values():
@@ -122,7 +138,7 @@ class TracePlot(QWidget):
         for name, plot in self._plots.items():
             if plot is not first:
                 plot.setXLink(first)
-            self._shades[name] = _Shade(plot.getViewBox())
+            self._shades[name] = Shade(plot.getViewBox())
             plot.addItem(self._shades[name], ignoreBounds=True)
             pen = pg.mkPen(theme.CURSOR, width=2)
             self._cursors[name] = pg.InfiniteLine(angle=90, movable=True, pen=pen)
@@ -135,20 +151,26 @@ class TracePlot(QWidget):
         pen = pg.mkPen(theme.BLUE)
         self._lines["trace"] = self._plots["trace"].plot(pen=pen)
         pen = pg.mkPen(theme.GREEN)
-        self._lines["variable"] = self._plots["variable"].plot(
-            pen=pen, connect="finite"
-        )
+        last = self._plots["variable"]
+        self._lines["variable"] = last.plot(pen=pen, connect="finite")
+        pen = pg.mkPen(theme.ORANGE, width=2)  # seen beside what was measured
+        self._lines["decoded"] = last.plot(pen=pen, connect="finite")
+        self._lines["decoded"].setZValue(-1)
+        self._borders = Borders(last.getViewBox())
+        last.addItem(self._borders, ignoreBounds=True)
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
-        bar.addWidget(self._title, 1)
+        bar.addWidget(self._picker)
+        bar.addStretch()
         bar.addWidget(QLabel("Beneath"))
-        bar.addWidget(self._beneath)
+        bar.addWidget(self._beneath, 1)
         self._pages.addWidget(self._empty)
         self._pages.addWidget(self._view)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addLayout(bar)
+        layout.addWidget(self._legend)
         layout.addWidget(self._pages, 1)
         self.setMinimumSize(360, 240)
 
@@ -160,13 +182,15 @@ class TracePlot(QWidget):
             return  # done when shown
         recording, roi = self._workspace.recording, self._workspace.selection.roi
         known = recording is not None and roi is not None and roi in recording.roi_ids
-        self._empty.setText(_NO_RECORDING if recording is None else _NO_ROI)
+        self._empty.setText(_how_to_see(recording))
         self._pages.setCurrentIndex(1 if known else 0)
-        self._title.setText("")
         if not known or recording is None:
+            self._legend.hide()
             self._drawn = ()
             return
-        key = (recording, roi, self._beneath.currentData())
+        shown = self._beneath.currentData()
+        decoding = self._workspace.decoding
+        key = (recording, roi, shown, decoding if shown == beneath.DECODED else None)
         if key == self._drawn:  # recordings are equal only to themselves
             return
         other = not self._drawn or self._drawn[0] is not recording
@@ -175,15 +199,21 @@ class TracePlot(QWidget):
         self._draw_counts(recording, column)
         self._draw_trace(recording, column)
         self._draw_variable(recording)
-        self._title.setText(self._heading(recording, roi))
+        entries = self._entries(recording)
+        self._legend.setText(entries)
+        self._legend.setVisible(bool(entries))
         self._label_time(recording)
         for shade in self._shades.values():
             shade.setRows(self._times, ~recording.valid)
         if other:
-            self._plots["counts"].setXRange(
-                self._times[0], self._times[-1], padding=0.01
-            )
+            self.show_all()
         self._on_frame()
+
+    def show_all(self) -> None:
+        """Show the whole recording."""
+        if self._drawn:
+            first, last = self._times[0], self._times[-1]
+            self._plots["counts"].setXRange(first, last, padding=0.01)
 
     def _draw_counts(self, recording: Recording, column: int) -> None:
         shown = recording.raw is not None
@@ -211,35 +241,34 @@ class TracePlot(QWidget):
         self._lines["trace"].setData(
             self._times, 100 * values if kind == "dff" else values
         )
-        self._plots["trace"].setLabel("left", _UNITS[kind])
+        _entitle(self._plots["trace"], _UNITS[kind])
 
     def _draw_variable(self, recording: Recording) -> None:
         key = self._beneath.currentData()
         self._plots["variable"].setVisible(key is not None)
         if key is None:
+            self._borders.setTimes(np.zeros(0))
             return
-        if key == "stimulus" and recording.stimulus is not None:
-            values, units = recording.stimulus.shown.astype(float), "frame"
-            values[values < 0] = np.nan
-        else:
-            variable = recording.variable(key)
-            values = np.asarray(variable.values, float)
-            values = values if values.ndim == 1 else values[:, 0]
-            if variable.kind == "discrete":
-                values = np.where(values < 0, np.nan, values)
-            units = variable.units
-        self._lines["variable"].setData(self._times, values)
-        self._plots["variable"].setLabel("left", units)  # its name is in the heading
+        found = beneath.look_up(key, recording, self._workspace.decoding, self._times)
+        self._lines["variable"].setData(*found.measured)
+        self._lines["decoded"].setData(*(found.decoded or ([], [])))
+        self._borders.setTimes(found.borders)
+        _entitle(self._plots["variable"], html.escape(found.title))
 
-    def _heading(self, recording: Recording, roi: int | None) -> str:
-        """Name the ROI, the curves, and why rows are shaded."""
+    def _entries(self, recording: Recording) -> str:
+        """Name the curves, and why rows are shaded."""
         found = [(text, colour) for name, text, colour in _COUNTS if self._has(name)]
-        if self._beneath.currentData() is not None:
-            found.append((self._beneath.currentText(), theme.GREEN))
+        key, decoding = self._beneath.currentData(), self._workspace.decoding
+        if key == beneath.DECODED and decoding is not None:
+            found.append((f"{html.escape(decoding.target)}, measured", theme.GREEN))
+            found.append(("decoded", theme.ORANGE))
+        elif key is not None:
+            found.append((html.escape(self._beneath.currentText()), theme.GREEN))
         if not recording.valid.all():
             reasons = " or ".join(reason for reason in recording.reasons if reason)
-            found.append((f"not used ({reasons})", (128, 128, 128)))
-        return f"<b>ROI {roi}</b> &nbsp; {theme.legend_text(found)}"
+            found.append((f"not used ({html.escape(reasons)})", (128, 128, 128)))
+        dashed = " &nbsp; dashed: borders of the folds" if self._borders.any else ""
+        return theme.legend_text(found) + dashed
 
     def _has(self, name: str) -> bool:
         times, _ = self._lines[name].getOriginalDataset()
@@ -260,22 +289,34 @@ class TracePlot(QWidget):
     def _on_recording(self) -> None:
         recording = self._workspace.recording
         self._drawn = ()
-        with signals_blocked(self._beneath):
-            before = self._beneath.currentData()
-            self._beneath.clear()
-            self._beneath.addItem("nothing", None)
-            if recording is not None:
-                if recording.stimulus is not None:
-                    self._beneath.addItem("stimulus frame", "stimulus")
-                for variable in recording.variables:
-                    self._beneath.addItem(variable.name, variable.name)
-            self._beneath.setCurrentIndex(max(self._beneath.findData(before), 0))
         if recording is not None:
             times = recording.frame_times
             if times is None:
                 times = np.arange(recording.n_frames, dtype=np.float64)
             self._times = times
+        self._offer(self._beneath.currentData())
         self.refresh()
+
+    def _on_decoding(self) -> None:
+        decoding, shown = self._workspace.decoding, self._beneath.currentData()
+        if shown is None and decoding is not None:
+            shown = beneath.DECODED  # if it is a variable that was decoded
+        self._offer(shown)
+        self.refresh()
+
+    def _offer(self, chosen: str | None) -> None:
+        """Fill the choices of what is beneath, and choose one, or nothing."""
+        recording = self._workspace.recording
+        with signals_blocked(self._beneath):
+            self._beneath.clear()
+            self._beneath.addItem("nothing", None)
+            if recording is not None:
+                for text, key in beneath.choices(recording, self._workspace.decoding):
+                    self._beneath.addItem(text, key)
+            self._beneath.setCurrentIndex(max(self._beneath.findData(chosen), 0))
+        texts = self._beneath.view()
+        assert texts is not None
+        texts.setMinimumWidth(texts.sizeHintForColumn(0) + 24)  # wider than the box
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Draw what changed while nobody looked."""
@@ -335,6 +376,20 @@ class TracePlot(QWidget):
             self._busy = False
 
 
+def _entitle(plot: Any, title: str) -> None:
+    axis = plot.getAxis("left")
+    axis.setLabel(title)
+    axis.resizeEvent()  # puts it in the middle
+
+
+def _how_to_see(recording: Recording | None) -> str:
+    if recording is None:
+        return _NO_RECORDING
+    if recording.rois is None:
+        return _NO_MASKS.format(word_for(recording).replace("Unit", "unit"))
+    return _NO_ROI
+
+
 def baseline_of(recording: Recording, column: int) -> np.ndarray | None:
     """Return F0 (T,) in counts, as it was in the dF/F of one ROI.
 
@@ -356,38 +411,3 @@ def baseline_of(recording: Recording, column: int) -> np.ndarray | None:
     with np.errstate(divide="ignore", invalid="ignore"):
         f0 = corrected / ratio
     return np.where((np.abs(ratio) > 0.02) & (f0 > 0), f0, np.nan)
-
-
-class _Shade(pg.GraphicsObject):
-    """Grey stripes over the rows that must not be used, as high as the view."""
-
-    def __init__(self, box: Any) -> None:
-        super().__init__()
-        self._box = box
-        self._runs = np.zeros((0, 2))
-        self.setZValue(-10)
-        box.sigRangeChanged.connect(self._on_range)
-
-    def setRows(self, times: np.ndarray, rows: np.ndarray) -> None:
-        """Shade these rows (bool, one per time)."""
-        edges = np.diff(np.concatenate([[0], rows.astype(np.int8), [0]]))
-        begin, end = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
-        half = float(np.median(np.diff(times))) / 2 if times.size > 1 else 0.5
-        self._runs = np.stack([times[begin] - half, times[end] + half], axis=1)
-        self.update()
-
-    def boundingRect(self) -> QRectF:
-        """Return all that is in view."""
-        return QRectF(self._box.viewRect())
-
-    def paint(self, painter: QPainter, *_: object) -> None:
-        """Draw the stripes in view."""
-        view = self._box.viewRect()
-        seen = (self._runs[:, 1] >= view.left()) & (self._runs[:, 0] <= view.right())
-        brush = pg.mkBrush(128, 128, 128, 70)
-        for left, right in self._runs[seen]:
-            stripe = QRectF(left, view.top(), right - left, view.height())
-            painter.fillRect(stripe, brush)
-
-    def _on_range(self) -> None:
-        self.prepareGeometryChange()

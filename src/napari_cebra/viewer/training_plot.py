@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from napari_cebra.viewer import _compat, theme
 from napari_cebra.viewer.connections import Connections
+from napari_cebra.viewer.plot_view import HINT, PlotView
 from napari_cebra.viewer.registry import workspace_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class TrainingPlot(QWidget):
         self._empty = QLabel(_EMPTY)
         self._empty.setWordWrap(True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._view = pg.GraphicsLayoutWidget()
+        self._view = PlotView()
         self._loss = self._view.addPlot(row=0, col=0)
         self._bits = self._view.addPlot(row=1, col=0)
         self._best = pg.InfiniteLine(
@@ -62,7 +63,7 @@ class TrainingPlot(QWidget):
         self._legend.setToolTip(
             "Above: InfoNCE loss of the training batches. Below: goodness of fit, "
             "the bits by which the encoder does better than one that tells nothing "
-            "apart; 0 is chance."
+            "apart; 0 is chance.\n\n" + HINT
         )
         page = QWidget()
         column = QVBoxLayout(page)
@@ -79,6 +80,7 @@ class TrainingPlot(QWidget):
         self._connections.add(self._workspace.embedding_changed, self._on_embedding)
         self._connections.add(viewer.events.theme, self._on_theme)
         self.destroyed.connect(self._connections.close)
+        self._view.doubleClicked.connect(self.show_all)
         self._on_theme()
         self._on_embedding()
 
@@ -90,11 +92,14 @@ class TrainingPlot(QWidget):
         if phase != self._phase:
             begins_again = self._phase is None or phase == "choosing"
             self._curves["before"] = _Curves() if begins_again else now
+            if begins_again:
+                self.show_all()
             self._curves["now"] = now = _Curves()
             self._phase = phase
         elif now.steps and report.step < now.steps[-1]:  # trained again
             self._curves = {"now": _Curves(), "before": _Curves()}
             now = self._curves["now"]
+            self.show_all()
         now.add(
             report.step,
             report.loss,
@@ -110,6 +115,11 @@ class TrainingPlot(QWidget):
         self._curves = {"now": _Curves(), "before": _Curves()}
         self._draw()
 
+    def show_all(self) -> None:
+        """Let the axes follow the curves again."""
+        for plot in (self._loss, self._bits):
+            plot.enableAutoRange()
+
     def show_log(self, final: TrainingLog, choosing: TrainingLog | None) -> None:
         """Draw the log of a fit that was made before."""
         self._phase = None
@@ -118,6 +128,7 @@ class TrainingPlot(QWidget):
             "before": _Curves() if choosing is None else _Curves.of(choosing),
         }
         self._draw()
+        self.show_all()
 
     def _on_embedding(self) -> None:
         embedding = self._workspace.embedding
@@ -140,6 +151,7 @@ class TrainingPlot(QWidget):
             plot.showGrid(y=True, alpha=0.2)
             plot.setMenuEnabled(False)
             plot.hideButtons()
+            plot.setMouseEnabled(x=True, y=False)
         for which, width, alpha in (("before", 1, 110), ("now", 2, 255)):
             for name, colour, plot in (
                 ("loss", theme.BLUE, self._loss),
