@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.decoding.scores import MORE_IS_BETTER
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -97,6 +99,13 @@ class Decoding:
         """Return the mean of one score over the controls; None without any."""
         values = self.control_values(score)
         return float(np.mean(values)) if values else None
+
+    def best_control(self, score: str) -> float | None:
+        """Return the best of one score over the controls; None without any."""
+        values = self.control_values(score)
+        if not values:
+            return None
+        return max(values) if score in MORE_IS_BETTER else min(values)
 
     def control_values(self, score: str) -> list[float]:
         """Return one score of each control."""
