@@ -62,6 +62,10 @@ class Decoding:
     seconds : mapping
         Time by part: "choosing", "fitting", "decoding", "raw population",
         "controls".
+    training_means : (F,) or (F, d) float64, optional
+        Of a value: mean over the rows each fold was fitted to, which R² is
+        computed about. None for other tasks, and in projects saved before
+        it was kept.
     """
 
     target: str
@@ -84,6 +88,7 @@ class Decoding:
     controls: tuple[Scores, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    training_means: np.ndarray | None = None
 
     @property
     def rows(self) -> np.ndarray:
