@@ -90,6 +90,7 @@ def _stack(path: Path, data_set: str | None) -> Recognised:
         data_set=info.dataset,
         to_choose=tuple(info.to_choose.items()),
         notes=info.notes,
+        lengths=info.shape,
     )
 
 
@@ -108,6 +109,7 @@ def _traces(path: Path, data_set: str | None) -> Recognised:
         data_sets=tuple((key, key) for key in matrix.keys),
         data_set=matrix.key or None,
         notes=matrix.notes,
+        lengths=(t,),
     )
 
 
@@ -121,6 +123,7 @@ def _suite2p(path: Path, _: str | None) -> Recognised:
         f"{len(folder.rois)} ROIs ({accepted} accepted) × {folder.raw.n_frames} frames",
         rate=folder.rate,
         notes=folder.notes,
+        lengths=(folder.raw.n_frames,),
     )
 
 
