@@ -53,7 +53,7 @@ class ExportStep(Step):
         grid = QGridLayout(grid_widget)
         grid.setContentsMargins(0, 0, 0, 0)
         for at, (key, text, tip, _) in enumerate(WHAT):
-            box = QCheckBox(text)
+            box = QCheckBox(text.replace("&", "&&"))  # a sign, not a shortcut
             box.setToolTip(tip)
             self._boxes[key] = box
             grid.addWidget(box, at // 2, at % 2)
