@@ -126,6 +126,34 @@ def test_a_table_of_the_wrong_length(dock, qtbot, tmp_path, stack):
     still_open(dock)
 
 
+def test_a_table_of_the_wrong_length_is_told_before_loading(
+    dock, qtbot, tmp_path, stack
+):
+    form, message = dock.load.behaviour, dock.load.behaviour.table_message
+    dock.show_step(dock.load)
+    dock.load.fold.setValue(True)
+    table = tmp_path / "short.csv"
+    table.write_text("speed\n" + "\n".join(str(k) for k in range(16)))
+    form._table.setValue(table)
+    idle(dock, qtbot)
+    assert (message.level(), message.text()) == ("info", "16 rows, 1 column.")
+    dock.load.path.setValue(stack)
+    idle(dock, qtbot)
+    check(message, "16 rows", "40 frames")
+    dock.load.source._axes.setValue("YTX")  # 16 frames, then
+    assert message.level() == "info"
+    dock.load.source._axes.setValue("TYX")
+    check(message, "16 rows", "40 frames")
+    np.save(tmp_path / "traces.npy", np.ones((16, 4)))
+    dock.load.path.setValue(tmp_path / "traces.npy")
+    idle(dock, qtbot)
+    assert message.level() == "info"
+    dock.load.path.setValue(None)
+    form._table.setValue(None)
+    assert message.level() == "none"
+    still_open(dock)
+
+
 def test_a_movie_shorter_than_the_indices(dock, qtbot, tmp_path, stack):
     np.save(tmp_path / "movie.npy", np.zeros((10, 8, 8), np.uint8))
     table = tmp_path / "shown.csv"

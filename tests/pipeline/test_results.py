@@ -10,6 +10,7 @@ from napari_cebra.pipeline import (
     PipelineConfig,
     correlation_with_truth,
     decode,
+    decoded_columns,
     display_coordinates,
     exhaust,
     fit,
@@ -17,7 +18,7 @@ from napari_cebra.pipeline import (
     write_results,
 )
 from napari_cebra.pipeline.summary import schema
-from napari_cebra.recording import Recording, Traces
+from napari_cebra.recording import Recording, Traces, Variable
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,45 @@ def test_csv_of_a_value(position, tmp_path):
     assert np.median(error) == pytest.approx(decoding.scores.median_error)
     assert {r["fold"] for r in rows} == set("0123")
     assert not (tmp_path / "decoded.tif").exists()
+
+
+def test_r2_can_be_computed_again_from_the_csv(position, tmp_path):
+    recording, embedding, decoding = position
+    exhaust(write_results(tmp_path, recording, embedding, decoding))
+    rows = [r for r in rows_of(tmp_path / "decoded.csv") if r["training_mean"]]
+    assert len(rows) == decoding.scores.n_rows
+    error, true, mean = (
+        np.array([float(r[name]) for r in rows])
+        for name in ("signed_error", "true", "training_mean")
+    )
+    assert (error < 0).any() and (error > 0).any()
+    assert np.unique(mean).size == len(decoding.folds)
+    r2 = 1 - (error**2).sum() / ((true - mean) ** 2).sum()
+    assert r2 == pytest.approx(decoding.scores.r2, abs=1e-12)
+
+
+def test_values_in_two_columns_have_their_errors_too(position):
+    recording, _, decoding = position
+    both = np.stack([decoding.true, decoding.true * 2], axis=1)
+    place = Variable("place", both)
+    recording = replace(recording, variables=(place,))
+    decoding = replace(
+        decoding,
+        target="place",
+        true=both,
+        predicted=both + np.array([3.0, -4.0]),
+        training_means=np.arange(8.0).reshape(4, 2),
+    )
+    columns = decoded_columns(recording, decoding)
+    np.testing.assert_allclose(columns["error"], 5)
+    np.testing.assert_allclose(columns["signed_error_1"], -4)
+    np.testing.assert_array_equal(columns["training_mean_1"], decoding.fold * 2 + 1)
+
+
+def test_a_decoding_of_an_older_project_has_no_training_mean(position):
+    recording, _, decoding = position
+    columns = decoded_columns(recording, replace(decoding, training_means=None))
+    assert columns["training_mean"] is None
 
 
 def test_embedding_reads_back(position, tmp_path):

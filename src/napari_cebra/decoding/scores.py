@@ -12,6 +12,9 @@ from napari_cebra.recording import InvalidInput
 if TYPE_CHECKING:
     from napari_cebra.decoding.knn import Task
 
+MORE_IS_BETTER = frozenset({"within_1s", "r2", "balanced_accuracy"})
+"""Fields of `Scores` of which the highest is the best; of errors it is the lowest."""
+
 
 @dataclass(frozen=True)
 class Scores:

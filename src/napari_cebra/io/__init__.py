@@ -6,6 +6,7 @@ from napari_cebra.io.export_tables import (
     DECODED_COLUMNS,
     write_decoded_csv,
     write_embedding,
+    write_traces_csv,
 )
 from napari_cebra.io.label_images import read_label_image
 from napari_cebra.io.movies import Movie, open_movie
@@ -52,4 +53,5 @@ __all__ = [
     "write_decoded_mp4",
     "write_decoded_tiff",
     "write_embedding",
+    "write_traces_csv",
 ]

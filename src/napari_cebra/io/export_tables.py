@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cebra.io.atomic import replacing
-from napari_cebra.recording import InvalidInput
+from napari_cebra.recording import InvalidInput, Progress
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
+
+_CELLS_AT_ONCE = 100_000
 
 DECODED_COLUMNS = (
     "time_s",
@@ -116,6 +118,49 @@ def write_embedding(
     arrays: dict[str, Any] = {"latents": latents, **beside, "made_by": text}
     with replacing(path) as draft:
         np.savez_compressed(draft, allow_pickle=False, **arrays)
+    return path
+
+
+def write_traces_csv(
+    path: str | os.PathLike[str],
+    values: np.ndarray,
+    roi_ids: np.ndarray,
+    frame_times: np.ndarray | None = None,
+) -> Generator[Progress, None, Path]:
+    """Write traces, one row per imaging frame and one column per ROI.
+
+    Parameters
+    ----------
+    path : path
+        CSV file.
+    values : (T, N)
+        One column per ROI.
+    roi_ids : (N,) int
+        They name the columns: ``roi_7``.
+    frame_times : (T,), optional
+        Seconds; without them the column ``time_s`` is left out.
+
+    Raises
+    ------
+    InvalidInput
+        If the file cannot be written.
+    """
+    path, rows = Path(path), len(values)
+    header = ["frame", *(f"roi_{roi}" for roi in roi_ids)]
+    if frame_times is not None:
+        header = ["time_s", *header]
+    at_once = max(1, _CELLS_AT_ONCE // len(header))
+    with replacing(path) as draft, open(draft, "w", newline="", encoding="utf-8") as f:
+        writer = csv.writer(f)
+        writer.writerow(header)
+        for start in range(0, rows, at_once):
+            yield Progress(start, rows, "frames", f"writing {path.name}")
+            frames = range(start, min(start + at_once, rows))
+            # As text at once: the shortest that reads back as the same float32.
+            texts = values[start : frames.stop].astype(str).tolist()
+            for frame, cells in zip(frames, texts, strict=True):
+                clock = [] if frame_times is None else [repr(float(frame_times[frame]))]
+                writer.writerow([*clock, frame, *cells])
     return path
 
 

@@ -26,7 +26,11 @@ from napari_cebra.pipeline.project import (
     relink,
     save_project,
 )
-from napari_cebra.pipeline.results import write_results
+from napari_cebra.pipeline.results import (
+    embedding_columns,
+    write_results,
+    write_summary,
+)
 from napari_cebra.pipeline.roi_traces import (
     RoiTraces,
     read_rois,
@@ -61,6 +65,7 @@ __all__ = [
     "decode",
     "decoded_columns",
     "display_coordinates",
+    "embedding_columns",
     "exhaust",
     "fit",
     "load_recording",
@@ -73,4 +78,5 @@ __all__ = [
     "suite2p_traces",
     "summarise",
     "write_results",
+    "write_summary",
 ]

@@ -352,6 +352,11 @@ class _Run:
             controls=tuple(controls),
             settings=self._settings(),
             seconds={part: round(s, 3) for part, s in self.seconds.items()},
+            training_means=(
+                np.array([_mean(target, fold.split.refit) for fold in folds])
+                if target.task == "regression"
+                else None
+            ),
         )
 
     def _settings(self) -> dict[str, object]:

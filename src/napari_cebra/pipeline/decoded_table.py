@@ -21,6 +21,8 @@ def decoded_columns(
     Time, what was shown (or measured), what was decoded, error, confidence,
     and the part of each row in the split. Cells are empty (masked) where
     nothing was decoded, since a row trained on would only be recollected.
+    A value also has its signed error and the mean over the training rows of
+    its fold, so that R² = 1 − Σ signed_error² / Σ (true − training_mean)².
 
     Parameters
     ----------
@@ -63,18 +65,37 @@ def _movie_columns(
 
 def _variable_columns(
     recording: Recording, decoding: Decoding
-) -> dict[str, np.ndarray]:
+) -> dict[str, np.ndarray | None]:
     variable = recording.variable(decoding.target)
     true, decoded = decoding.true, decoding.predicted
-    if true.ndim == 2:
-        named = {}
-        for j in range(true.shape[1]):
-            named[f"true_{j}"], named[f"decoded_{j}"] = true[:, j], decoded[:, j]
-        return {**named, "error": np.linalg.norm(decoded - true, axis=1)}
     if variable.kind == "discrete":
         true = np.ma.masked_less(true, 0)
         decoded = np.ma.masked_where(~decoding.rows, decoded)
-    return {"true": true, "decoded": decoded, "error": _error(variable, decoded, true)}
+    error = {"error": _error(variable, decoded, true)}
+    if variable.kind != "continuous":
+        return {"true": true, "decoded": decoded, **error}
+    means = _training_means(decoding)
+    if true.ndim == 1:
+        signed = decoded - true
+        columns = {"true": true, "decoded": decoded, **error}
+        return {**columns, "signed_error": signed, "training_mean": means}
+    named: dict[str, np.ndarray | None] = {}
+    for j in range(true.shape[1]):
+        named[f"true_{j}"], named[f"decoded_{j}"] = true[:, j], decoded[:, j]
+    named |= error
+    for j in range(true.shape[1]):
+        named[f"signed_error_{j}"] = decoded[:, j] - true[:, j]
+        named[f"training_mean_{j}"] = None if means is None else means[:, j]
+    return named
+
+
+def _training_means(decoding: Decoding) -> np.ndarray | None:
+    """(T,) or (T, d) mean each row is judged against; NaN where none is."""
+    if decoding.training_means is None:
+        return None
+    means = np.full(decoding.true.shape, np.nan)
+    means[decoding.rows] = decoding.training_means[decoding.fold[decoding.rows]]
+    return means
 
 
 def _error(variable: Variable, decoded: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -83,4 +104,5 @@ def _error(variable: Variable, decoded: np.ndarray, true: np.ndarray) -> np.ndar
         return angular_errors(decoded, true, variable.period)
     if variable.kind == "discrete":
         return np.ma.asarray(decoded != true).astype(np.int64)
-    return np.abs(decoded - true)
+    away = decoded - true
+    return np.abs(away) if away.ndim == 1 else np.linalg.norm(away, axis=1)

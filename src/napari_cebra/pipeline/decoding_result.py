@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.decoding.scores import MORE_IS_BETTER
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -60,6 +62,10 @@ class Decoding:
     seconds : mapping
         Time by part: "choosing", "fitting", "decoding", "raw population",
         "controls".
+    training_means : (F,) or (F, d) float64, optional
+        Of a value: mean over the rows each fold was fitted to, which R² is
+        computed about. None for other tasks, and in projects saved before
+        it was kept.
     """
 
     target: str
@@ -82,6 +88,7 @@ class Decoding:
     controls: tuple[Scores, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    training_means: np.ndarray | None = None
 
     @property
     def rows(self) -> np.ndarray:
@@ -97,6 +104,13 @@ class Decoding:
         """Return the mean of one score over the controls; None without any."""
         values = self.control_values(score)
         return float(np.mean(values)) if values else None
+
+    def best_control(self, score: str) -> float | None:
+        """Return the best of one score over the controls; None without any."""
+        values = self.control_values(score)
+        if not values:
+            return None
+        return max(values) if score in MORE_IS_BETTER else min(values)
 
     def control_values(self, score: str) -> list[float]:
         """Return one score of each control."""

@@ -83,7 +83,7 @@ def write_results(
             folder / name,
             embedding.latents,
             recording.frame_times,
-            _beside(recording, embedding),
+            embedding_columns(recording, embedding),
             settings,
         )
     embedding.encoder.save(folder / "encoder.safetensors")
@@ -105,10 +105,18 @@ def write_results(
         seconds=seconds,
         outputs=tuple(outputs),
     )
-    with replacing(folder / "summary.json") as draft:
+    write_summary(folder / "summary.json", summary)
+    return summary
+
+
+def write_summary(path: Path, summary: Mapping[str, Any]) -> Path:
+    """Write what `summarise` returned as JSON; it appears only when whole."""
+    from napari_cebra.io import replacing
+
+    with replacing(path) as draft:
         text = json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False)
         draft.write_text(text + "\n", encoding="utf-8")
-    return summary
+    return path
 
 
 def _write_pictures(
@@ -133,8 +141,14 @@ def _write_pictures(
     return written
 
 
-def _beside(recording: Recording, embedding: Embedding) -> dict[str, np.ndarray]:
-    """Columns written beside the latents."""
+def embedding_columns(
+    recording: Recording, embedding: Embedding
+) -> dict[str, np.ndarray]:
+    """Return the columns written beside the latents.
+
+    The part of each row in the split, its trial, the movie frame shown and its
+    repeat, and every variable that is one number per imaging frame.
+    """
     columns: dict[str, np.ndarray] = {
         "split": embedding.part,
         "trial": recording.trials,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.decoding.scores import MORE_IS_BETTER
 from napari_cebra.pipeline.config import STIMULUS
 
 if TYPE_CHECKING:
@@ -25,15 +26,14 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-# Name in the summary, field of Scores, and whether more is better.
 _SCORES = (
-    ("within_1s", "within_1s", True),
-    ("mean_frame_error", "mean_frame_error", False),
-    ("median_frame_error", "median_frame_error", False),
-    ("r2", "r2", True),
-    ("median_error", "median_error", False),
-    ("median_angular_error", "median_angular_error", False),
-    ("balanced_accuracy", "balanced_accuracy", True),
+    "within_1s",
+    "mean_frame_error",
+    "median_frame_error",
+    "r2",
+    "median_error",
+    "median_angular_error",
+    "balanced_accuracy",
 )
 _VERSIONS = ("napari-cebra", "numpy", "scipy", "torch")
 
@@ -153,20 +153,18 @@ def _decoding(decoding: Decoding | None) -> dict[str, Any]:
     if decoding is not None:
         out["raw_knn_k"] = [k for k, _ in decoding.raw_choice]
         out["raw_knn_sigma_frames"] = [sigma for _, sigma in decoding.raw_choice]
-    for name, score, more_is_better in _SCORES:
-        best = f"shuffled_{name}_{'max' if more_is_better else 'min'}"
+    for name in _SCORES:
+        best = f"shuffled_{name}_{'max' if name in MORE_IS_BETTER else 'min'}"
         out |= dict.fromkeys(
             (name, f"chance_{name}", f"shuffled_{name}", best, f"raw_knn_{name}")
         )
         if decoding is None:
             continue
-        out[name] = getattr(decoding.scores, score)
-        out[f"chance_{name}"] = getattr(decoding.chance, score)
-        out[f"raw_knn_{name}"] = getattr(decoding.raw, score)
-        controls = decoding.control_values(score)
-        if controls:
-            out[f"shuffled_{name}"] = float(np.mean(controls))
-            out[best] = max(controls) if more_is_better else min(controls)
+        out[name] = getattr(decoding.scores, name)
+        out[f"chance_{name}"] = getattr(decoding.chance, name)
+        out[f"raw_knn_{name}"] = getattr(decoding.raw, name)
+        out[f"shuffled_{name}"] = decoding.control(name)
+        out[best] = decoding.best_control(name)
     return out
 
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_cebra.recording import InvalidInput
 from napari_cebra.widgets.column_form import ColumnForm, Columns
 from napari_cebra.widgets.message_line import MessageLine
 from napari_cebra.widgets.path_field import PathField
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from napari_cebra.io import Table
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class BehaviourForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._read: Table | None = None
+        self._n_frames: int | None = None
         table_title = QLabel("Table with one row per imaging frame")
         self._table = PathField(
             "CSV: variables, shown frame, trials …",
@@ -89,7 +94,35 @@ class BehaviourForm(QWidget):
         self._movie.setValue(value.movie)
         self._table.setValue(value.table)
 
+    def set_table(self, table: Table) -> None:
+        """Offer the columns of the table, which has been read."""
+        self._read = table
+        self.columns.set_columns({name: table.guess_kind(name) for name in table.names})
+        self.columns.show()
+        self._tell_rows()
+
+    def set_n_frames(self, n_frames: int | None) -> None:
+        """Say how many imaging frames the table has to match; None: not known yet."""
+        if n_frames != self._n_frames:
+            self._n_frames = n_frames
+            self._tell_rows()
+
+    def _tell_rows(self) -> None:
+        """Say how long the table is, as an error where that cannot be loaded."""
+        if self._read is None:
+            return
+        try:
+            if self._n_frames is not None:
+                self._read.check_length(self._n_frames, "the recording")
+        except InvalidInput as error:
+            self.table_message.error(str(error))
+            return
+        n = len(self._read.names)
+        columns = "1 column" if n == 1 else f"{n} columns"
+        self.table_message.info(f"{self._read.n_rows} rows, {columns}.")
+
     def _on_table(self, path: Path | None) -> None:
+        self._read = None
         self.table_message.clear()
         self.columns.hide()
         self.columns.set_columns({})

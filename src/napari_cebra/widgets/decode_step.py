@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLabel
 from napari_cebra.pipeline.target import Target
 from napari_cebra.recording import NapariCebraError
 from napari_cebra.widgets.decoding_form import DecodingForm
-from napari_cebra.widgets.score_rows import score_rows, verdict
+from napari_cebra.widgets.score_rows import doubts, score_rows, verdict
 from napari_cebra.widgets.scores_table import ScoresTable
 from napari_cebra.widgets.step import Step
 
@@ -115,7 +115,9 @@ class DecodeStep(Step):
             )
             self.announce(
                 "todo" if decoding is None else "done",
-                "" if decoding is None else score_rows(decoding)[0].summary,
+                ""
+                if decoding is None
+                else score_rows(decoding, workspace.recording)[0].summary,
             )
         self.protocol.setVisible(bool(self.protocol.text()))
         self.button.setText("Decode" if decoding is None else "Decode again")
@@ -124,9 +126,14 @@ class DecodeStep(Step):
         self.form.setValue(self.session.config.decoding)
 
     def _on_decoded(self, decoding: Decoding) -> None:
-        self.session.workspace.set_decoding(decoding)
+        workspace = self.session.workspace
+        workspace.set_decoding(decoding)
         self.session.autosave()
-        self.message.info(verdict(decoding))
+        text, doubt = verdict(decoding, workspace.recording), doubts(decoding)
+        if doubt:
+            self.message.warning(f"{doubt} {text}")
+        else:
+            self.message.info(text)
         self.completed.emit()
 
     def _on_embedding(self) -> None:
@@ -134,8 +141,11 @@ class DecodeStep(Step):
         self.refresh()
 
     def _on_decoding(self) -> None:
-        decoding = self.session.workspace.decoding
-        self.table.setValue(() if decoding is None else score_rows(decoding))
+        workspace = self.session.workspace
+        decoding = workspace.decoding
+        self.table.setValue(
+            () if decoding is None else score_rows(decoding, workspace.recording)
+        )
         self.note.setText(LOOKED_UP)
         self.note.setVisible(decoding is not None and decoding.looked_up)
         self.refresh()

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_cebra.pipeline.decoded_table import decoded_columns
-from napari_cebra.pipeline.results import writable_folder
+from napari_cebra.pipeline.results import (
+    embedding_columns,
+    writable_folder,
+    write_summary,
+)
+from napari_cebra.pipeline.summary import summarise
 from napari_cebra.recording import Progress
 
 if TYPE_CHECKING:
@@ -14,6 +19,54 @@ if TYPE_CHECKING:
 
     from napari_cebra.pipeline import Decoding, Embedding
     from napari_cebra.recording import Recording
+
+# Key, text, tip, what it needs.
+WHAT = (
+    ("tiff", "Decoded frames, TIFF", "The decoded picture of each frame", "movie"),
+    (
+        "mp4",
+        "Shown | decoded, MP4",
+        "Shown and decoded side by side at the true frame rate",
+        "video",
+    ),
+    (
+        "csv",
+        "Decoding, CSV",
+        "Time, shown, decoded, error, confidence and split of each frame",
+        "decoding",
+    ),
+    (
+        "latents_csv",
+        "Embedding, CSV",
+        "Latents of each frame, with time, split, shown frame, repeat and variables",
+        "embedding",
+    ),
+    (
+        "latents_npz",
+        "Embedding, NPZ",
+        "The same as arrays, for numpy, with the settings",
+        "embedding",
+    ),
+    (
+        "traces_csv",
+        "Traces, CSV",
+        "dF/F (or what was loaded), with time: a row per frame, a column per ROI id",
+        "recording",
+    ),
+    (
+        "summary",
+        "Summary & settings, JSON",
+        "Scores beside what they compare with, settings, versions and sources",
+        "embedding",
+    ),
+)
+LACKS = {
+    "movie": "Needs a decoded stimulus with its movie",
+    "video": "Needs a decoded stimulus with its movie, and the frame rate",
+    "recording": "Take traces in step 2 first",
+    "decoding": "Decode in step 4 first",
+    "embedding": "Train in step 3 first",
+}
 
 
 def exporting(
@@ -28,7 +81,7 @@ def exporting(
     Parameters
     ----------
     what : collection of str
-        Of "tiff", "mp4", "csv", "latents_csv", "latents_npz".
+        Keys of `WHAT`.
     folder : path
         Made if it is not there.
 
@@ -68,7 +121,7 @@ def exporting(
                 )
             )
     if embedding is not None:
-        columns = {"split": embedding.part}
+        columns = embedding_columns(recording, embedding)
         for kind, suffix in (("latents_csv", "csv"), ("latents_npz", "npz")):
             if kind in what:
                 path = folder / f"{stem}_embedding.{suffix}"
@@ -78,4 +131,19 @@ def exporting(
                         path, embedding.latents, recording.frame_times, columns, made_by
                     )
                 )
+    if "traces_csv" in what:
+        traces = recording.traces
+        path = folder / f"{stem}_traces_{traces.kind}.csv"
+        written.append(
+            (
+                yield from io.write_traces_csv(
+                    path, traces.values, recording.roi_ids, recording.frame_times
+                )
+            )
+        )
+    if embedding is not None and "summary" in what:
+        path = folder / f"{stem}_summary.json"
+        outputs = tuple(path.name for path in written)
+        summary = summarise(recording, embedding, decoding, outputs=outputs)
+        written.append(write_summary(path, summary))
     return written

@@ -35,7 +35,6 @@ class LoadStep(Step):
     def __init__(self, session: Session) -> None:
         super().__init__(session, "Load")
         self._awaited: object = None  # what the recognition under way is for
-        self._table: Table | None = None
         self._loading_layer: Any = None
         self._stand_in = ""
 
@@ -71,6 +70,7 @@ class LoadStep(Step):
         self.path.valueChanged.connect(self._on_path)
         self.layer.activated.connect(self._on_layer)
         self.source.dataSetChanged.connect(self._look_at)
+        self.source.valueChanged.connect(self._show_n_frames)
         self.behaviour.tableChosen.connect(self._on_table)
         self.behaviour.movieChosen.connect(self._on_movie)
         connect = self.connections.add
@@ -146,10 +146,14 @@ class LoadStep(Step):
             )
         else:
             self.announce("todo")
+        self._show_n_frames()
         found = self.source.recognised()
         self.button.setEnabled(found is not None and not self.is_busy)
         is_project = found is not None and found.kind == "project"
         self.button.setText("Open project" if is_project else "Load")
+
+    def _show_n_frames(self, *_: object) -> None:
+        self.behaviour.set_n_frames(self.source.n_frames())
 
     # Looking at files, in the background.
 
@@ -219,7 +223,6 @@ class LoadStep(Step):
         self.layer.setEnabled(bool(names) and not self.is_busy)
 
     def _on_table(self, path: Path | None) -> None:
-        self._table = None
         if path is None:
             return
         self._background(
@@ -232,14 +235,7 @@ class LoadStep(Step):
     def _on_table_read(self, path: Path, table: Table) -> None:
         if path != self.behaviour.value().table:
             return
-        self._table = table
-        self.behaviour.columns.set_columns(
-            {name: table.guess_kind(name) for name in table.names}
-        )
-        self.behaviour.columns.show()
-        self.behaviour.table_message.info(
-            f"{table.n_rows} rows, {len(table.names)} columns."
-        )
+        self.behaviour.set_table(table)
 
     def _on_movie(self, path: Path | None) -> None:
         if path is None:

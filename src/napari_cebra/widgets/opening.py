@@ -207,6 +207,7 @@ def recognise_layer(layer: Any) -> Recognised:
         axes=axes,
         axes_choices=axes_choices(axes),
         to_choose=tuple((a, n) for a, n in zip(axes, shape, strict=True) if a in "CZ"),
+        lengths=tuple(shape),
     )
 
 

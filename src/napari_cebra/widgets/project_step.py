@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_cebra.recording import InvalidInput
 from napari_cebra.widgets import preferences
-from napari_cebra.widgets.exporting import exporting
+from napari_cebra.widgets.exporting import LACKS, WHAT, exporting
 from napari_cebra.widgets.path_field import PathField
 from napari_cebra.widgets.project_state import (
     missing_text,
@@ -36,30 +36,6 @@ if TYPE_CHECKING:
     from napari_cebra.widgets.project_state import Reopened
     from napari_cebra.widgets.session import Session
 
-# Key, text, tip, what it needs.
-_WHAT = (
-    ("tiff", "Decoded frames, TIFF", "The decoded picture of each frame", "movie"),
-    (
-        "mp4",
-        "Shown | decoded, MP4",
-        "Shown and decoded side by side at the true frame rate",
-        "movie",
-    ),
-    (
-        "csv",
-        "Decoding, CSV",
-        "Time, shown, decoded, error, confidence and split of each frame",
-        "decoding",
-    ),
-    ("latents_csv", "Embedding, CSV", "Latents and time of each frame", "embedding"),
-    ("latents_npz", "Embedding, NPZ", "Latents as arrays, for numpy", "embedding"),
-)
-_LACKS = {
-    "movie": "Needs a decoded stimulus with its movie",
-    "decoding": "Decode in step 4 first",
-    "embedding": "Train in step 3 first",
-}
-
 
 class ExportStep(Step):
     """Tick what to write, choose a folder; save, reopen and relink projects."""
@@ -69,15 +45,16 @@ class ExportStep(Step):
     def __init__(self, session: Session) -> None:
         super().__init__(session, "Export")
         self._boxes: dict[str, QCheckBox] = {}
+        # Also what cannot be written yet, which is not shown as ticked.
+        self._wanted = set(preferences.recall("export", ["mp4", "csv"]))
         self._missing: tuple[Project, Path] | None = None
         self._save_again = False
         grid_widget = QWidget()
         grid = QGridLayout(grid_widget)
         grid.setContentsMargins(0, 0, 0, 0)
-        for at, (key, text, tip, _) in enumerate(_WHAT):
-            box = QCheckBox(text)
+        for at, (key, text, tip, _) in enumerate(WHAT):
+            box = QCheckBox(text.replace("&", "&&"))  # a sign, not a shortcut
             box.setToolTip(tip)
-            box.setChecked(key in preferences.recall("export", ["mp4", "csv"]))
             self._boxes[key] = box
             grid.addWidget(box, at // 2, at % 2)
         self.folder = PathField("Folder for the exported files", "folder")
@@ -123,8 +100,8 @@ class ExportStep(Step):
         self.recent_button.menu().aboutToShow.connect(self._fill_recent)
         self.relink_button.clicked.connect(self._relink)
         session.autosaveWanted.connect(self._autosave)
-        for box in self._boxes.values():
-            box.toggled.connect(self._on_boxes)
+        for key, box in self._boxes.items():
+            box.toggled.connect(partial(self._on_box, key))
         self.folder.valueChanged.connect(self.refresh)
         connect = self.connections.add
         workspace = session.workspace
@@ -141,13 +118,14 @@ class ExportStep(Step):
         self.refresh()
 
     def value(self) -> tuple[str, ...]:
-        """Return what is ticked for export."""
-        return tuple(key for key, box in self._boxes.items() if box.isChecked())
+        """Return what is chosen for export, once it is there."""
+        return tuple(key for key in self._boxes if key in self._wanted)
 
     def setValue(self, value: tuple[str, ...]) -> None:
-        """Tick these for export."""
-        for key, box in self._boxes.items():
-            box.setChecked(key in value)
+        """Choose these for export."""
+        self._wanted = set(value)
+        preferences.remember("export", list(self.value()))
+        self.refresh()
 
     def main_action(self) -> None:
         """Write the ticked files."""
@@ -174,19 +152,26 @@ class ExportStep(Step):
         workspace = self.session.workspace
         recording, decoding = workspace.recording, workspace.decoding
         stimulus = None if recording is None else recording.stimulus
-        has = {
-            "movie": decoding is not None
+        has_movie = (
+            decoding is not None
             and decoding.looked_up
             and stimulus is not None
-            and stimulus.movie is not None,
+            and stimulus.movie is not None
+        )
+        has = {
+            "movie": has_movie,
+            "video": has_movie and recording.rate is not None,
+            "recording": recording is not None,
             "decoding": decoding is not None,
             "embedding": workspace.embedding is not None,
         }
-        for key, _, tip, needs in _WHAT:
-            self._boxes[key].setEnabled(has[needs])
-            self._boxes[key].setToolTip(
-                tip if has[needs] else f"{tip}. {_LACKS[needs]}"
-            )
+        for key, _, tip, needs in WHAT:
+            box = self._boxes[key]
+            box.setEnabled(has[needs])
+            box.setToolTip(tip if has[needs] else f"{tip}. {LACKS[needs]}")
+            blocked = box.blockSignals(True)  # the choice itself is kept
+            box.setChecked(has[needs] and key in self._wanted)
+            box.blockSignals(blocked)
         folder = workspace.project_folder
         something = workspace.stack is not None or recording is not None
         state = "done" if folder is not None and not workspace.unsaved else "todo"
@@ -310,5 +295,6 @@ class ExportStep(Step):
         names = ", ".join(path.name for path in written)
         self.message.info(f"Written to {written[0].parent}: {names}.")
 
-    def _on_boxes(self, _: bool) -> None:
+    def _on_box(self, key: str, ticked: bool) -> None:
+        (self._wanted.add if ticked else self._wanted.discard)(key)
         preferences.remember("export", list(self.value()))

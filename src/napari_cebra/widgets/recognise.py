@@ -92,6 +92,7 @@ def _stack(path: Path, data_set: str | None) -> Recognised:
         data_set=info.dataset,
         to_choose=tuple(info.to_choose.items()),
         notes=info.notes,
+        lengths=info.shape,
     )
 
 
@@ -115,6 +116,7 @@ def _traces(path: Path, data_set: str | None) -> Recognised:
         data_set=matrix.key or None,
         trace_kind="other" if scored else "dff",
         notes=notes,
+        lengths=(t,),
     )
 
 
@@ -135,6 +137,7 @@ def _suite2p(path: Path, _: str | None) -> Recognised:
         f"{len(folder.rois)} ROIs ({accepted} accepted) × {folder.raw.n_frames} frames",
         rate=folder.rate,
         notes=folder.notes,
+        lengths=(folder.raw.n_frames,),
     )
 
 

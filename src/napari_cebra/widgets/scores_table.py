@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -18,7 +18,8 @@ _HEADERS = (
     ("Chance", "A guess that knows nothing of the activity, on the same rows"),
     (
         "Shuffled",
-        "Control: the labels are broken and the encoder is trained again (mean)",
+        "Control: the labels are broken and the encoder is trained again; the mean "
+        "and the best of them, which a decoding has to beat",
     ),
     (
         "Raw kNN",
@@ -64,6 +65,13 @@ class ScoresTable(QTableWidget):
         self._rows: tuple[ScoreRow, ...] = ()
         self.hide()
 
+        # Names wrap in the width that the numbers leave, which is known only once
+        # all columns have theirs.
+        self._resized = QTimer(self)
+        self._resized.setSingleShot(True)
+        self._resized.timeout.connect(self._fit_rows)
+        header.sectionResized.connect(lambda *_: self._resized.start(0))
+
     def value(self) -> tuple[ScoreRow, ...]:
         """Return the rows shown."""
         return self._rows
@@ -86,8 +94,12 @@ class ScoresTable(QTableWidget):
                     item.setFont(font)
                 item.setToolTip(row.tip)
                 self.setItem(at, column, item)
+        self._fit_rows()
+        self.setVisible(bool(rows))
+
+    def _fit_rows(self) -> None:
         self.resizeRowsToContents()
         height = self.horizontalHeader().sizeHint().height() + 4
-        height += sum(self.rowHeight(row) for row in range(len(rows)))
-        self.setFixedHeight(height)
-        self.setVisible(bool(rows))
+        height += sum(self.rowHeight(row) for row in range(self.rowCount()))
+        if height != self.height():
+            self.setFixedHeight(height)

@@ -63,6 +63,10 @@ class Recognised:
         What a trace matrix seems to hold.
     notes : tuple of str
         What was assumed, in sentences.
+    lengths : tuple of int
+        Of the axes of a stack, one per letter of `axes`; of anything else the
+        number of imaging frames alone. Empty where it is known only after
+        loading.
     """
 
     kind: str
@@ -75,6 +79,7 @@ class Recognised:
     to_choose: tuple[tuple[str, int], ...] = ()
     trace_kind: str = "dff"
     notes: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,6 +195,18 @@ class SourceForm(QFrame):
     def recognised(self) -> Recognised | None:
         """Return what is shown."""
         return self._recognised
+
+    def n_frames(self) -> int | None:
+        """Return how many imaging frames it has as chosen; None if not known yet."""
+        found, choice = self._recognised, self.value()
+        if found is None or choice is None or not found.lengths:
+            return None
+        if found.kind != "stack":
+            turned = choice.axes not in ("", TIME_AS_DETECTED)
+            return None if turned else found.lengths[0]
+        if "T" not in choice.axes or len(choice.axes) != len(found.lengths):
+            return None
+        return found.lengths[choice.axes.index("T")]
 
     def value(self) -> SourceChoice | None:
         """Return how to load it; None where nothing was recognised."""

@@ -159,7 +159,7 @@ class TracesStep(Step):
         elif recording is None:
             self.announce("todo")
         else:
-            self.announce("done", f"{recording.traces.n_rois} ROIs")
+            self.announce("done", counted(recording.traces.n_rois))
         self.button.setText(
             "Leave rejected ROIs out"
             if curated
@@ -278,12 +278,9 @@ class TracesStep(Step):
         self._flagged = tuple(int(i) for i in ids)
         total = result.recording.traces.n_rois
         if self._flagged:
-            self.message.warning(
-                f"{len(self._flagged)} of {total} ROIs are flagged: their baseline "
-                "does not stand out of the noise, so their dF/F is not to be trusted."
-            )
+            self.message.warning(flagged_text(len(self._flagged), total))
         else:
-            self.message.info(f"{total} ROIs extracted; none is flagged.")
+            self.message.info(f"{counted(total)} extracted; none is flagged.")
         self._on_picked()
 
     def _on_dff(self, settings: DffSettings) -> None:
@@ -321,6 +318,20 @@ class TracesStep(Step):
         self.session.autosave()
         if self._recompute_again:
             self.session.later(self._recompute)
+
+
+def counted(n: int) -> str:
+    """Return a number of ROIs in words: "1 ROI", "12 ROIs"."""
+    return "1 ROI" if n == 1 else f"{n} ROIs"
+
+
+def flagged_text(n: int, total: int) -> str:
+    """Return what it means that n of the ROIs are flagged."""
+    are, their = ("is", "its") if n == 1 else ("are", "their")
+    return (
+        f"{n} of {counted(total)} {are} flagged: {their} baseline does not stand out "
+        f"of the noise, so {their} dF/F is not to be trusted."
+    )
 
 
 def _same_masks(before: RoiSet | None, after: RoiSet | None) -> bool:
