@@ -324,7 +324,9 @@ class Training:
             windows.lerp_(other, self._any_of(self._mixing, len(rows)))
         if training and self._dropout is not None:
             windows.mul_(self._any_of(self._dropout, len(rows)))
-        latents = network.after_mean(windows)[:, 0].split(self.config.batch_size)
+        drawn = self._generator if training else None
+        latents = network.after_mean(windows, drawn)[:, 0]
+        latents = latents.split(self.config.batch_size)
         reference, negative = latents[0], latents[-1]
         loss = self._criterion(reference, latents[-2], negative).total
         if len(batch.positives) == 2:
