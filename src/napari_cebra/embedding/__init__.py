@@ -13,7 +13,7 @@ from napari_cebra.embedding.config import TrainConfig, recommended
 from napari_cebra.embedding.errors import TrainingError
 
 if TYPE_CHECKING:
-    from napari_cebra.embedding.architectures import receptive_field
+    from napari_cebra.embedding.architectures import published_names, receptive_field
     from napari_cebra.embedding.devices import (
         default_threads,
         describe_device,
@@ -29,9 +29,15 @@ if TYPE_CHECKING:
         TimePairs,
         pairs_for,
     )
+    from napari_cebra.embedding.reference_files import (
+        ReferenceModel,
+        read_reference_model,
+        write_reference_model,
+    )
     from napari_cebra.embedding.training import Training, TrainReport
 
 _HOME = {
+    "published_names": "published",
     "receptive_field": "architectures",
     "default_threads": "devices",
     "describe_device": "devices",
@@ -44,6 +50,9 @@ _HOME = {
     "MoviePairs": "pairs",
     "TimePairs": "pairs",
     "pairs_for": "pairs",
+    "ReferenceModel": "reference_files",
+    "read_reference_model": "reference_files",
+    "write_reference_model": "reference_files",
     "Training": "training",
     "TrainReport": "training",
 }
@@ -55,6 +64,7 @@ __all__ = [
     "HybridPairs",
     "MixedPairs",
     "MoviePairs",
+    "ReferenceModel",
     "TimePairs",
     "TrainConfig",
     "TrainReport",
@@ -63,9 +73,12 @@ __all__ = [
     "default_threads",
     "describe_device",
     "pairs_for",
+    "published_names",
+    "read_reference_model",
     "receptive_field",
     "recommended",
     "resolve_device",
+    "write_reference_model",
 ]
 
 
