@@ -15,6 +15,7 @@ from napari_cebra.embedding.architectures import (
     receptive_field,
 )
 from napari_cebra.embedding.published import describe
+from napari_cebra.embedding.stack import slide
 from napari_cebra.recording import InvalidInput
 
 OFFSETS = {5: (2, 3), 10: (5, 5), 15: (7, 8), 20: (10, 10), 36: (18, 18)}
@@ -61,7 +62,9 @@ def test_same_as_reference_from_the_same_weights(name):
     with torch.no_grad():
         expected = latents_of(theirs, windows.transpose(1, 2)).reshape(7, 3)
         got = ours(windows)[:, 0]
+        slid = slide(ours, windows[0])
     torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(slid, expected[:1], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 30])
@@ -90,6 +93,9 @@ def test_every_convolutional_model_slides_as_the_reference_does():
         with torch.no_grad():
             expected = theirs(x.transpose(1, 2))[0].T
             torch.testing.assert_close(ours(x)[0], expected, rtol=1e-5, atol=1e-6)
+            step = ours.architecture.subsampling
+            got = slide(ours, x[0])[::step]  # as transform does
+            torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6)
         slid += 1
     assert slid == 15
 
