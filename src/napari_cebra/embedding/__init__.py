@@ -13,7 +13,12 @@ from napari_cebra.embedding.config import TrainConfig, recommended
 from napari_cebra.embedding.errors import TrainingError
 
 if TYPE_CHECKING:
+    from napari_cebra.embedding.alignment import (
+        OrthogonalProcrustesAlignment,
+        ensemble_embeddings,
+    )
     from napari_cebra.embedding.architectures import receptive_field
+    from napari_cebra.embedding.consistency import consistency_score
     from napari_cebra.embedding.devices import (
         default_threads,
         describe_device,
@@ -32,6 +37,9 @@ if TYPE_CHECKING:
     from napari_cebra.embedding.training import Training, TrainReport
 
 _HOME = {
+    "OrthogonalProcrustesAlignment": "alignment",
+    "ensemble_embeddings": "alignment",
+    "consistency_score": "consistency",
     "receptive_field": "architectures",
     "default_threads": "devices",
     "describe_device": "devices",
@@ -55,13 +63,16 @@ __all__ = [
     "HybridPairs",
     "MixedPairs",
     "MoviePairs",
+    "OrthogonalProcrustesAlignment",
     "TimePairs",
     "TrainConfig",
     "TrainReport",
     "Training",
     "TrainingError",
+    "consistency_score",
     "default_threads",
     "describe_device",
+    "ensemble_embeddings",
     "pairs_for",
     "receptive_field",
     "recommended",
