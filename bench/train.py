@@ -102,11 +102,11 @@ def peer_turn(values: np.ndarray, labels: np.ndarray, steps: int) -> float:
 
 def floor(training: Training) -> float:
     """Return seconds of the matrix products that a step cannot do without."""
-    batch = training._sampler.draw(BATCH, torch.Generator().manual_seed(0))
+    batch = training.objective.sampler.draw(BATCH, torch.Generator().manual_seed(0))
     first = torch.cat([batch.reference, *batch.positives, batch.negative])
     length = sum(training.model().receptive_field)
     products: list[tuple[int, int, int, bool]] = []
-    for conv in training._network.convs:
+    for conv in training.objective.network.convs:
         out, width, kernel = conv.weight.shape
         length -= kernel - 1
         positions = torch.unique(first[:, None] + torch.arange(length)).numel()
