@@ -1,0 +1,185 @@
+"""A fitted estimator in a file: safetensors with a JSON header."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import uuid
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import sklearn
+import torch
+
+from napari_cebra.embedding.config import TrainConfig
+from napari_cebra.embedding.devices import resolve_device
+from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
+from napari_cebra.embedding.estimator_solver import Solver
+from napari_cebra.embedding.losses import InfoNCE
+from napari_cebra.embedding.loop import Evaluation
+from napari_cebra.recording import InvalidInput
+
+if TYPE_CHECKING:
+    from napari_cebra.embedding.estimator import CEBRA
+
+FORMAT = "napari-cebra estimator"
+VERSION = 1
+
+
+def write_estimator(estimator: CEBRA, path: str | Path) -> None:
+    """Write a fitted estimator.
+
+    Raises
+    ------
+    InvalidInput
+        If the file cannot be written.
+    """
+    path = Path(path)
+    encoder, solver = estimator.encoder_, estimator.solver_
+    parameters = estimator.get_params()
+    if not isinstance(parameters["random_state"], int | None):
+        parameters["random_state"] = estimator._seed
+    state = {
+        "parameters": parameters,
+        "config": encoder.config.to_dict(),
+        "training": encoder.training,
+        "label_types": [[str(kind), shape] for kind, shape in estimator.label_types_],
+        "solver_name": estimator.solver_name_,
+        "n_negatives": estimator.n_negatives_,
+        "seed": estimator._seed,
+        "calls": estimator._calls,
+        "evaluations": [
+            [e.step, e.bits_train, e.bits_heldout] for e in estimator.evaluations_
+        ],
+        "feature_names": [str(n) for n in getattr(estimator, "feature_names_in_", [])],
+        "versions": {
+            "napari-cebra": version("napari-cebra"),
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+            "scikit-learn": sklearn.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    header = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "state": json.dumps(state, default=_plain),
+    }
+    tensors = {f"network.{k}": v for k, v in encoder.network.state_dict().items()}
+    tensors |= {f"criterion.{k}": v for k, v in solver.criterion.state_dict().items()}
+    tensors |= {
+        f"log.{k}": torch.tensor(v, dtype=torch.float64) for k, v in solver.log.items()
+    }
+    tensors["mean"] = encoder.standardization.mean
+    tensors["scale"] = encoder.standardization.scale
+    content = safetensors.torch.save(
+        {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header
+    )
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        try:
+            draft.write_bytes(content)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidInput(
+            f"The estimator could not be written to {path} ({error.strerror}); choose "
+            "a folder that can be written to."
+        ) from error
+
+
+def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
+    """Open a file of `write_estimator`.
+
+    Raises
+    ------
+    InvalidInput
+        If it is another kind of file, is cut short, or does not fit together.
+    """
+    header, tensors = _read(Path(path))
+    try:
+        state = json.loads(header["state"])
+        parameters = state["parameters"]
+        parameters["optimizer_kwargs"] = tuple(
+            (name, tuple(value) if isinstance(value, list) else value)
+            for name, value in parameters["optimizer_kwargs"]
+        )
+        estimator = cls(**parameters)
+        config = TrainConfig.from_dict(state["config"])
+        mean, scale = tensors["mean"], tensors["scale"]
+        network = build_network(config, len(mean))
+        network.load_state_dict(_below("network", tensors))
+        criterion = InfoNCE(
+            config.temperature,
+            config.temperature_mode == "auto",
+            config.min_temperature,
+            config.distance,
+        )
+        criterion.load_state_dict(_below("criterion", tensors))
+        log = {k: v.tolist() for k, v in _below("log", tensors).items()}
+        standardization = Standardization(mean, scale, config.normalize_frames)
+        encoder = Encoder(network.eval(), standardization, config, state["training"])
+        place = resolve_device(device)
+        estimator.encoder_ = encoder.to(place)
+        estimator.model_ = estimator.encoder_.network
+        estimator.solver_ = Solver(estimator.model_, criterion.to(place), log)
+        estimator.evaluations_ = [Evaluation(*each) for each in state["evaluations"]]
+        estimator.offset_ = encoder.receptive_field
+        estimator.device_ = str(place)
+        estimator.solver_name_ = state["solver_name"]
+        estimator.label_types_ = [
+            (np.dtype(kind), tuple(shape)) for kind, shape in state["label_types"]
+        ]
+        estimator.n_features_ = estimator.n_features_in_ = len(mean)
+        estimator.num_sessions_ = None
+        estimator.n_negatives_ = state["n_negatives"]
+        estimator._seed, estimator._calls = state["seed"], state["calls"]
+        if state["feature_names"]:
+            estimator.feature_names_in_ = np.array(state["feature_names"], object)
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise InvalidInput(
+            f"The estimator file {path} does not fit together ({error}); save it again."
+        ) from error
+    return estimator
+
+
+def _below(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    start = f"{name}."
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a parameter of type {type(value).__name__} cannot be written")
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
+    except FileNotFoundError as error:
+        raise InvalidInput(f"There is no estimator file {path}.") from error
+    except (safetensors.SafetensorError, OSError) as error:
+        raise InvalidInput(
+            f"{path} is not an estimator that this program saved, or it is cut short "
+            f"({error}); choose another file."
+        ) from error
+    if header.get("format") != FORMAT or not header.get("version", "").isdigit():
+        raise InvalidInput(
+            f"{path} holds weights, but not an estimator that this program saved; "
+            "choose another file."
+        )
+    if int(header["version"]) > VERSION:
+        raise InvalidInput(
+            f"{path} was written by a later version of this program (format "
+            f"{header['version']}); update napari-cebra to open it."
+        )
+    return header, tensors
