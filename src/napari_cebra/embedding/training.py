@@ -196,7 +196,8 @@ class RecordingObjective(Objective):
     def _embed(self, network: nn.Module, batch: Drawn) -> Tensor:
         """One forward for references, positives and negatives together."""
         windows = self._windows.of(batch.rows, batch.noise)
-        latents: Tensor = network.after_mean(windows)[:, 0]  # type: ignore[operator]
+        drawn = None if batch.noise is None else self.generator
+        latents: Tensor = network.after_mean(windows, drawn)[:, 0]  # type: ignore[operator]
         return latents
 
     def _contrast(self, latents: Tensor) -> Tensor:
