@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         resolve_device,
     )
     from napari_cebra.embedding.encoder import Encoder
+    from napari_cebra.embedding.estimator import CEBRA
     from napari_cebra.embedding.pairs import (
         ContinuousPairs,
         DiscretePairs,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from napari_cebra.embedding.training import Training, TrainReport
 
 _HOME = {
+    "CEBRA": "estimator",
     "OrthogonalProcrustesAlignment": "alignment",
     "ensemble_embeddings": "alignment",
     "consistency_score": "consistency",
@@ -57,6 +59,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CEBRA",
     "ContinuousPairs",
     "DiscretePairs",
     "Encoder",

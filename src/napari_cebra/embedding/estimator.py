@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fnmatch
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch.nn import ModuleList
 
 from napari_cebra.embedding.architectures import receptive_field
 from napari_cebra.embedding.config import TrainConfig
@@ -17,15 +24,23 @@ from napari_cebra.embedding.encoder import Encoder, Standardization
 from napari_cebra.embedding.estimator_files import read_estimator, write_estimator
 from napari_cebra.embedding.estimator_inputs import (
     Labels,
+    Offset,
+    RowParts,
     as_array,
     is_sessions,
     read_labels,
     read_rows,
 )
 from napari_cebra.embedding.estimator_pairs import PublishedPairs
-from napari_cebra.embedding.estimator_solver import SolvedTraining, Solver
+from napari_cebra.embedding.estimator_solver import (
+    SolvedSessionTraining,
+    SolvedTraining,
+    Solver,
+)
 from napari_cebra.embedding.pairs import Rows
+from napari_cebra.embedding.published import published_names
 from napari_cebra.embedding.recommendation import TRAINING_PARAMETERS
+from napari_cebra.embedding.sessions import Session
 from napari_cebra.recording import InvalidInput, complete_windows, segments
 
 if TYPE_CHECKING:
@@ -73,10 +88,11 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    encoder_ : Encoder
+    encoders_ : list of Encoder
+        One, or one for each recording.
     model_, solver_, state_dict_, offset_, device_, solver_name_, label_types_,
     n_features_, n_features_in_, num_sessions_
-        As published; `model_` is the network of `encoder_`.
+        As published; `model_` is the network (of several recordings: a list).
     evaluations_ : list of Evaluation
         Goodness of fit in bits, on training and validation rows.
     """
@@ -169,14 +185,13 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         labels = (*Y, y)
         rows = {"trials": trials, "valid": valid, "validation": validation}
-        adapt = adapt and hasattr(self, "encoder_")
+        adapt = adapt and hasattr(self, "encoders_")
+
         if not adapt:
             self._seed = self._draw_seed()
             self._calls = 0
         start = self.solver_ if adapt else None
-        return self._train(
-            X, labels, rows, start, adapt, callback, callback_frequency
-        )
+        return self._train(X, labels, rows, start, adapt, callback, callback_frequency)
 
     def partial_fit(
         self,
@@ -196,13 +211,11 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         labels = (*Y, y)
         rows = {"trials": trials, "valid": valid, "validation": validation}
-        start = self.solver_ if hasattr(self, "encoder_") else None
+        start = self.solver_ if hasattr(self, "encoders_") else None
         if start is None:
             self._seed = self._draw_seed()
             self._calls = 0
-        return self._train(
-            X, labels, rows, start, False, callback, callback_frequency
-        )
+        return self._train(X, labels, rows, start, False, callback, callback_frequency)
 
     def fit_transform(self, X: Any, *Y: Any, y: Any = None, **kwargs: Any) -> Any:
         """Return the latents of X after `fit`; parameters as there."""
@@ -235,16 +248,15 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             As of `fit`.
         """
         check_is_fitted(self)
-        if session_id not in (None, 0):
-            raise InvalidInput(
-                f"session_id={session_id!r}, but the estimator was fitted to one "
-                "recording; leave it out."
-            )
+        encoder = self._encoder(session_id)
         if batch_size is not None and batch_size < 1:
             raise InvalidInput(f"batch_size must be at least 1, not {batch_size}.")
-        values = self._values(X, reset=False, valid=valid)
+        if self.num_sessions_ is None:
+            values = self._values(X, reset=False, valid=valid)
+        else:
+            values = check_array(as_array(X), ensure_all_finite=valid is None)
         rows = read_rows(len(values), trials, valid, None)
-        latents = self.encoder_.transform(values, rows.segment)
+        latents = encoder.transform(values, rows.segment)
         if not self.pad_before_transform:
             complete = complete_windows(rows.segment, *self.offset_)
             return latents[complete]
@@ -261,35 +273,54 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         every: int | None,
     ) -> CEBRA:
         self._check_parameters(callback, every)
-        if is_sessions(X):
-            raise InvalidInput(
-                "X is a list of recordings, which this estimator does not train on "
-                "yet; fit them one by one."
-            )
         fresh = start is None or adapt
-        values = self._values(X, reset=fresh, valid=row_arguments["valid"])
-        read = read_labels(labels, len(values))
-        rows = read_rows(len(values), **row_arguments)
+        several = is_sessions(X)
+        if several:
+            parts = self._sessions(X, labels, row_arguments)
+        else:
+            values = self._values(X, fresh, row_arguments["valid"])
+            parts = [(values, labels, row_arguments)]
+        read = [read_part(values, given, rows) for values, given, rows in parts]
+        if not fresh and several != (self.num_sessions_ is not None):
+            raise InvalidInput(
+                "partial_fit goes on with as many recordings as before; use fit for "
+                "others."
+            )
         steps = self.max_adapt_iterations if adapt else self.max_iterations
-        known = None if fresh else self.encoder_.standardization
-        config = self._config(rows, read, steps, known is None)
+        known = None if fresh else [e.standardization for e in self.encoders_]
+        config = self._config(read, steps, known is None)
         if known is not None:
             # the weights were learnt on traces scaled in this way
-            values = known(_tensor(values).to(known.mean.device)).cpu().numpy()
-        training = SolvedTraining(
-            values,
-            rows.segment,
-            rows.train,
-            rows.heldout,
-            self._pairs(read),
-            config,
-            optimizer_kwargs=dict(self.optimizer_kwargs),
-            start=start,
-            first_only=adapt,
-            callback=callback,
-            every=every,
-        )
-        for report in training.run():
+            read = [
+                r._replace(values=_scaled(r.values, k))
+                for r, k in zip(read, known, strict=True)
+            ]
+        loop: Any
+        if several:
+            loop = SolvedSessionTraining(
+                [
+                    Session(
+                        r.values,
+                        r.rows.segment,
+                        self._pairs(r.labels).plain(),
+                        r.rows.train,
+                        r.rows.heldout,
+                    )
+                    for r in read
+                ],
+                config,
+                ties="random" if self.break_ties else "first",
+                exclude_self=self.exclude_self,
+                full_batch=self.batch_size is None,
+            )
+        else:
+            (one,) = read
+            rows, pairs = one.rows, self._pairs(one.labels)
+            loop = SolvedTraining(
+                one.values, rows.segment, rows.train, rows.heldout, pairs, config
+            )
+        loop.begin(dict(self.optimizer_kwargs), start, adapt, callback, every)
+        for report in loop.run():
             if self.verbose:
                 print(
                     f"\rstep {report.step}/{report.max_steps}  loss {report.loss:.4f}",
@@ -297,33 +328,63 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     file=sys.stderr,
                     flush=True,
                 )
-        self._keep(training, training.model(), known, config, read)
+        model = loop.model()
+        encoders = list(model.encoders) if several else [model]
+        if known is not None:
+            before = self.encoders_[0].config
+            encoders = [
+                Encoder(e.network, k, before, e.training)
+                for e, k in zip(encoders, known, strict=True)
+            ]
+        self._keep(loop, encoders, several, read)
         return self
 
     def _keep(
-        self,
-        training: SolvedTraining,
-        encoder: Encoder,
-        known: Standardization | None,
-        config: TrainConfig,
-        labels: Labels,
+        self, loop: Any, encoders: list[Encoder], several: bool, read: list[Part]
     ) -> None:
-        if known is not None:
-            encoder = Encoder(
-                encoder.network, known, self.encoder_.config, encoder.training
-            )
-        self.encoder_ = encoder
-        self.model_ = encoder.network
-        self.solver_ = training.finished(encoder.network)
-        self.evaluations_ = training.evaluations
-        self.offset_ = encoder.receptive_field
-        self.device_ = str(training.device)
-        self.solver_name_ = self._solver_name(labels)
-        self.label_types_ = labels.types
-        self.n_features_ = self.n_features_in_
-        self.num_sessions_ = None
-        self.n_negatives_ = config.batch_size
+        self.encoders_ = encoders
+        networks = [encoder.network for encoder in encoders]
+        self.model_ = ModuleList(networks) if several else networks[0]
+        self.solver_ = loop.finished(self.model_)
+        self.evaluations_ = loop.evaluations
+        self.offset_ = Offset(*encoders[0].receptive_field)
+        self.device_ = str(loop.device)
+        self.solver_name_ = self._solver_name(several)
+        each = [part.labels.types for part in read]
+        self.label_types_ = (
+            [list(t) for t in zip(*each, strict=True)] if several else each[0]
+        )
+        widths = [encoder.n_neurons for encoder in encoders]
+        self.n_features_: Any = widths if several else widths[0]
+        self.n_features_in_ = self.n_features_
+        self.num_sessions_ = len(encoders) if several else None
+        self.n_negatives_ = loop.objective.n_negatives
         self._calls += 1
+
+    def _sessions(
+        self, X: Any, labels: tuple[Any, ...], rows: dict[str, Any]
+    ) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+        """Return data, labels and row arguments of each of several recordings."""
+        given = [part for part in labels if part is not None]
+        named = {k: v for k, v in rows.items() if v is not None}
+        for number, part in enumerate([*given, *named.values()]):
+            if not isinstance(part, list | tuple) or len(part) != len(X):
+                what = [f"y[{k}]" for k in range(len(given))] + list(named)
+                raise InvalidInput(
+                    f"X is a list of {len(X)} recordings, so {what[number]} must be a "
+                    f"list of {len(X)} arrays."
+                )
+        return [
+            (
+                check_array(
+                    as_array(x), dtype=[np.float32, np.float64], ensure_min_samples=2,
+                    ensure_all_finite="valid" not in named,
+                ),
+                tuple(part[k] for part in given),
+                {name: rows[name][k] if name in named else None for name in rows},
+            )
+            for k, x in enumerate(X)
+        ]  # fmt: skip
 
     # ------------------------------------------------------------ what it stands for
 
@@ -340,7 +401,7 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.encoder_.output_dimension)
+        return int(self.encoders_[0].output_dimension)
 
     @classmethod
     def supported_model_architectures(cls, pattern: str = "*") -> list[str]:
@@ -349,21 +410,20 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Any other receptive field (``offset7-model``) and any description (see
         `architectures`) is an encoder too.
         """
-        from fnmatch import filter as matching
-
-        from napari_cebra.embedding.architectures import DESCRIPTIONS
-
-        lengths = (5, 10, 15, 20, 36, 40, 50)
-        return matching({*DESCRIPTIONS, *(f"offset{n}-model" for n in lengths)}, pattern)
+        unfit = ("subsample", "resample", "supervised")
+        return [
+            name
+            for name in sorted(fnmatch.filter(published_names(), pattern))
+            if not any(word in name for word in unfit)
+        ]
 
     def to(self, device: Any) -> CEBRA:
         """Move the fitted encoder to another device; return the estimator."""
         place = resolve_device(str(device))
         self.device = str(device)
-        if hasattr(self, "encoder_"):
-            self.encoder_ = self.encoder_.to(place)
-            self.model_ = self.encoder_.network
-            self.solver_.model = self.model_
+        if hasattr(self, "encoders_"):
+            self.encoders_ = [encoder.to(place) for encoder in self.encoders_]
+            self.model_.to(place)
             self.solver_.criterion.to(place)
             self.device_ = str(place)
         return self
@@ -408,7 +468,6 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.non_deterministic = True
         tags.transformer_tags.preserves_dtype = []  # latents are float32
         return tags
 
@@ -421,9 +480,7 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"{self.optimizer!r}."
             )
         if str(self.criterion).lower() != "infonce":
-            raise InvalidInput(
-                f"criterion must be 'infonce', not {self.criterion!r}."
-            )
+            raise InvalidInput(f"criterion must be 'infonce', not {self.criterion!r}.")
         if every is not None and (callback is None or every < 1):
             raise InvalidInput(
                 "callback_frequency must be at least 1, and needs a callback to call."
@@ -443,6 +500,18 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"batch_size must be at least 2, or None for all rows, not "
                 f"{self.batch_size!r}."
             )
+
+    def _encoder(self, session_id: int | None) -> Encoder:
+        """Return the encoder of a recording; None for the only one."""
+        count = len(self.encoders_)
+        if session_id is None and self.num_sessions_ is None:
+            return self.encoders_[0]
+        if session_id is None or not 0 <= session_id < count:
+            raise InvalidInput(
+                f"session_id must say which of the {count} recordings fitted X is, "
+                f"from 0 to {count - 1}, not {session_id!r}."
+            )
+        return self.encoders_[session_id]
 
     def _time_offset(self) -> int:
         offsets = np.atleast_1d(self.time_offsets)
@@ -473,12 +542,13 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.batch_size is None,
         )
 
-    def _config(
-        self, rows: Any, labels: Labels, steps: int, fresh: bool
-    ) -> TrainConfig:
+    def _config(self, read: list[Part], steps: int, fresh: bool) -> TrainConfig:
         """Return the settings of this training; all rows where no batch is set."""
         batch = self.batch_size
-        if batch is None:
+        if batch is None and len(read) > 1:
+            batch = TrainConfig().batch_size  # of no account: all rows are taken
+        elif batch is None:
+            rows, labels = read[0].rows, read[0].labels
             left, right = receptive_field(self.model_architecture, self.first_kernel)
             stretch = segments(rows.segment, rows.train)
             complete = complete_windows(stretch, left, right)
@@ -488,8 +558,6 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     f"{left + right} rows; use an encoder that sees fewer rows, or "
                     "longer trials."
                 )
-            import torch
-
             sampler = self._pairs(labels).bind(
                 Rows(complete, stretch), torch.device("cpu")
             )
@@ -510,7 +578,9 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             settings |= {"standardize": False, "normalize_frames": False}
         return TrainConfig(**settings)
 
-    def _solver_name(self, labels: Labels) -> str:
+    def _solver_name(self, several: bool) -> str:
+        if several:
+            return "multi-session"
         if self.batch_size is None:
             return "single-session-full"
         return "single-session-hybrid" if self.hybrid else "single-session"
@@ -522,13 +592,28 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             as_array(X),
             reset=reset,
             dtype=[np.float32, np.float64],
-            ensure_min_samples=2,
+            ensure_min_samples=2 if reset else 1,
             ensure_all_finite=valid is None,
         )
         return values
 
 
-def _tensor(values: np.ndarray) -> Any:
-    import torch
+class Part(NamedTuple):
+    """One recording, read."""
 
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    values: np.ndarray
+    labels: Labels
+    rows: RowParts
+
+
+def read_part(
+    values: np.ndarray, labels: tuple[Any, ...], rows: dict[str, Any]
+) -> Part:
+    """Return one recording with its labels and rows, checked against each other."""
+    n = len(values)
+    return Part(values, read_labels(labels, n), read_rows(n, **rows))
+
+
+def _scaled(values: np.ndarray, known: Standardization) -> np.ndarray:
+    x = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    return known(x.to(known.mean.device)).cpu().numpy()

@@ -15,13 +15,15 @@ import safetensors
 import safetensors.torch
 import sklearn
 import torch
+from torch.nn import ModuleList
 
 from napari_cebra.embedding.config import TrainConfig
 from napari_cebra.embedding.devices import resolve_device
 from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
+from napari_cebra.embedding.estimator_inputs import Offset
 from napari_cebra.embedding.estimator_solver import Solver
-from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.loop import Evaluation
+from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def write_estimator(estimator: CEBRA, path: str | Path) -> None:
         If the file cannot be written.
     """
     path = Path(path)
-    encoder, solver = estimator.encoder_, estimator.solver_
+    encoder, solver = estimator.encoders_[0], estimator.solver_
     parameters = estimator.get_params()
     if not isinstance(parameters["random_state"], int | None):
         parameters["random_state"] = estimator._seed
@@ -48,7 +50,8 @@ def write_estimator(estimator: CEBRA, path: str | Path) -> None:
         "parameters": parameters,
         "config": encoder.config.to_dict(),
         "training": encoder.training,
-        "label_types": [[str(kind), shape] for kind, shape in estimator.label_types_],
+        "label_types": _types(estimator.label_types_),
+        "num_sessions": estimator.num_sessions_,
         "solver_name": estimator.solver_name_,
         "n_negatives": estimator.n_negatives_,
         "seed": estimator._seed,
@@ -70,13 +73,16 @@ def write_estimator(estimator: CEBRA, path: str | Path) -> None:
         "version": str(VERSION),
         "state": json.dumps(state, default=_plain),
     }
-    tensors = {f"network.{k}": v for k, v in encoder.network.state_dict().items()}
+    tensors = {}
+    for number, each in enumerate(estimator.encoders_):
+        for name, weight in each.network.state_dict().items():
+            tensors[f"{number}.network.{name}"] = weight
+        tensors[f"{number}.mean"] = each.standardization.mean
+        tensors[f"{number}.scale"] = each.standardization.scale
     tensors |= {f"criterion.{k}": v for k, v in solver.criterion.state_dict().items()}
     tensors |= {
         f"log.{k}": torch.tensor(v, dtype=torch.float64) for k, v in solver.log.items()
     }
-    tensors["mean"] = encoder.standardization.mean
-    tensors["scale"] = encoder.standardization.scale
     content = safetensors.torch.save(
         {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header
     )
@@ -112,9 +118,6 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
         )
         estimator = cls(**parameters)
         config = TrainConfig.from_dict(state["config"])
-        mean, scale = tensors["mean"], tensors["scale"]
-        network = build_network(config, len(mean))
-        network.load_state_dict(_below("network", tensors))
         criterion = InfoNCE(
             config.temperature,
             config.temperature_mode == "auto",
@@ -123,21 +126,24 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
         )
         criterion.load_state_dict(_below("criterion", tensors))
         log = {k: v.tolist() for k, v in _below("log", tensors).items()}
-        standardization = Standardization(mean, scale, config.normalize_frames)
-        encoder = Encoder(network.eval(), standardization, config, state["training"])
         place = resolve_device(device)
-        estimator.encoder_ = encoder.to(place)
-        estimator.model_ = estimator.encoder_.network
+        count = state["num_sessions"]
+        estimator.encoders_ = [
+            _encoder(_below(str(k), tensors), config, state["training"]).to(place)
+            for k in range(count or 1)
+        ]
+        networks = [encoder.network for encoder in estimator.encoders_]
+        estimator.model_ = ModuleList(networks) if count else networks[0]
         estimator.solver_ = Solver(estimator.model_, criterion.to(place), log)
         estimator.evaluations_ = [Evaluation(*each) for each in state["evaluations"]]
-        estimator.offset_ = encoder.receptive_field
+        estimator.offset_ = Offset(*estimator.encoders_[0].receptive_field)
         estimator.device_ = str(place)
         estimator.solver_name_ = state["solver_name"]
-        estimator.label_types_ = [
-            (np.dtype(kind), tuple(shape)) for kind, shape in state["label_types"]
-        ]
-        estimator.n_features_ = estimator.n_features_in_ = len(mean)
-        estimator.num_sessions_ = None
+        estimator.label_types_ = _types_of(state["label_types"])
+        widths = [encoder.n_neurons for encoder in estimator.encoders_]
+        estimator.n_features_ = widths if count else widths[0]
+        estimator.n_features_in_ = estimator.n_features_
+        estimator.num_sessions_ = count
         estimator.n_negatives_ = state["n_negatives"]
         estimator._seed, estimator._calls = state["seed"], state["calls"]
         if state["feature_names"]:
@@ -147,6 +153,29 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
             f"The estimator file {path} does not fit together ({error}); save it again."
         ) from error
     return estimator
+
+
+def _encoder(
+    tensors: dict[str, torch.Tensor], config: TrainConfig, training: dict[str, Any]
+) -> Encoder:
+    mean, scale = tensors["mean"], tensors["scale"]
+    network = build_network(config, len(mean))
+    network.load_state_dict(_below("network", tensors))
+    standardization = Standardization(mean, scale, config.normalize_frames)
+    return Encoder(network.eval(), standardization, config, training)
+
+
+def _types(types: Any) -> Any:
+    """Write (dtype, shape) pairs, in lists of lists, as JSON types."""
+    if isinstance(types, tuple):
+        return {"dtype": str(types[0]), "shape": list(types[1])}
+    return [_types(part) for part in types]
+
+
+def _types_of(written: Any) -> Any:
+    if isinstance(written, dict):
+        return np.dtype(written["dtype"]), tuple(written["shape"])
+    return [_types_of(part) for part in written]
 
 
 def _below(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -9,6 +9,13 @@ import numpy as np
 from napari_cebra.recording import InvalidInput, segments
 
 
+class Offset(NamedTuple):
+    """Receptive field: row i sees the rows ``[i - left, i + right)``."""
+
+    left: int
+    right: int
+
+
 class Labels(NamedTuple):
     """(T, d) float and (T,) int labels; None where there are none."""
 
@@ -17,7 +24,7 @@ class Labels(NamedTuple):
     types: list[tuple[np.dtype, tuple[int, ...]]]
 
 
-class Rows(NamedTuple):
+class RowParts(NamedTuple):
     """Stretch of each row, rows to fit, and rows to judge by (or None)."""
 
     segment: np.ndarray
@@ -85,8 +92,9 @@ def read_labels(given: tuple[Any, ...], n_rows: int) -> Labels:
         else:
             if label.ndim == 2 and label.shape[1] != 1:
                 raise InvalidInput(
-                    f"Labels y[{number}] are whole numbers in {label.shape[1]} columns; "
-                    "discrete labels must be one column (continuous ones: floats)."
+                    f"Labels y[{number}] are whole numbers in {label.shape[1]} "
+                    "columns; discrete labels must be one column (continuous ones: "
+                    "floats)."
                 )
             classes.append(label.reshape(n_rows).astype(np.int64))
     if len(classes) > 1:
@@ -102,7 +110,7 @@ def read_labels(given: tuple[Any, ...], n_rows: int) -> Labels:
     )
 
 
-def read_rows(n_rows: int, trials: Any, valid: Any, validation: Any) -> Rows:
+def read_rows(n_rows: int, trials: Any, valid: Any, validation: Any) -> RowParts:
     """Return stretches and row masks; each argument may be None.
 
     Raises
@@ -114,7 +122,7 @@ def read_rows(n_rows: int, trials: Any, valid: Any, validation: Any) -> Rows:
     usable = _per_row("valid", valid, n_rows, np.ones(n_rows, bool)).astype(bool)
     segment = segments(trial, usable)
     if validation is None:
-        return Rows(segment, usable, None)
+        return RowParts(segment, usable, None)
     given = np.asarray(as_array(validation))
     held = np.zeros(n_rows, bool)
     if given.dtype == bool:
@@ -137,7 +145,7 @@ def read_rows(n_rows: int, trials: Any, valid: Any, validation: Any) -> Rows:
             "validation holds out all usable rows, or none; leave some to fit and some "
             "to judge by."
         )
-    return Rows(segment, train, held & usable)
+    return RowParts(segment, train, held & usable)
 
 
 def _per_row(name: str, given: Any, n_rows: int, default: np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ import torch
 from napari_cebra.embedding.pairs import (
     Batch,
     ContinuousPairs,
+    DiscretePairs,
+    HybridPairs,
     MixedPairs,
     TimePairs,
 )
@@ -21,7 +23,7 @@ from napari_cebra.recording import InvalidInput
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from napari_cebra.embedding.pairs import Rows
+    from napari_cebra.embedding.pairs import Pairs, Rows
 
 _CONDITIONS = ("time", "time_delta", "delta_normal", "delta")
 
@@ -37,8 +39,9 @@ class PublishedPairs:
         With both, the positive is the nearest row of the reference's class,
         and references are drawn equally often from each class.
     conditional : str or None
-        "time", "time_delta" or "delta_normal"; None is time_delta with
-        continuous labels, and time without labels.
+        "time", "time_delta" or "delta_normal"; None is time_delta. As published,
+        without labels the rule is time, and with classes alone their equality,
+        whatever it says.
     time_offset : int
     delta : float or None
         SD of delta_normal, in the units of the labels.
@@ -71,11 +74,6 @@ class PublishedPairs:
                 f"{self.conditional!r}."
             )
         labelled = self.continuous is not None or self.classes is not None
-        if self.rule != "time" and self.rule != "class" and self.continuous is None:
-            raise InvalidInput(
-                f"conditional={self.conditional!r} needs continuous labels; pass them "
-                "as floats, or use conditional=None."
-            )
         if self.hybrid and not labelled:
             raise InvalidInput(
                 "hybrid=True joins labels and time, but there are no labels; pass "
@@ -98,26 +96,48 @@ class PublishedPairs:
             return "delta_normal"
         return "time_delta"
 
+    def plain(self) -> Pairs:
+        """Return the rule as training on several recordings takes it.
+
+        Raises
+        ------
+        InvalidInput
+            For delta_normal, which is offered for one recording only.
+        """
+        if self.rule == "delta_normal":
+            raise InvalidInput(
+                "conditional='delta_normal' is offered for one recording at a time; "
+                "use time_delta for several."
+            )
+        pairs: Pairs = TimePairs(self.time_offset)
+        if self.rule == "class":
+            assert self.classes is not None
+            pairs = DiscretePairs(self.classes)
+        elif self.rule == "time_delta":
+            assert self.continuous is not None
+            near = ContinuousPairs(self.continuous, self.time_offset, self.periods)
+            pairs = near if self.classes is None else MixedPairs(near, self.classes)
+        return HybridPairs(pairs, self.time_offset) if self.hybrid else pairs
+
     def bind(self, rows: Rows, device: torch.device) -> PublishedSampler:
         """Return a sampler of these rows."""
         if self.hybrid:
             rows = replace(rows, references=has_partner(rows, self.time_offset))
         if self.rule == "time":
             time = TimePairs(self.time_offset).bind(rows, device)
-            return PublishedSampler(self, time.pool, None, None)
+            return PublishedSampler(self, time.pool)
         if self.rule == "class":
-            groups, pool = self._by_class(rows, device)
-            return PublishedSampler(self, pool, None, groups)
+            return PublishedSampler(self, *self._by_class(rows, device))
         assert self.continuous is not None
         near: Any = ContinuousPairs(self.continuous, self.time_offset, self.periods)
-        groups = None
-        if self.classes is not None:
-            near = MixedPairs(near, self.classes)
-            groups, _ = self._by_class(rows, device)
-        near = near.bind(rows, device)
-        return PublishedSampler(self, near.pool, near, groups)
+        if self.classes is None:
+            near = near.bind(rows, device)
+            return PublishedSampler(self, near.pool, None, near)
+        near = MixedPairs(near, self.classes).bind(rows, device)
+        _, groups = self._by_class(rows, device)
+        return PublishedSampler(self, near.pool, groups, near)
 
-    def _by_class(self, rows: Rows, device: torch.device) -> tuple[Groups, Pool]:
+    def _by_class(self, rows: Rows, device: torch.device) -> tuple[Pool, Groups]:
         assert self.classes is not None
         check_length(self.classes, rows, "the discrete labels")
         used = np.flatnonzero(rows.references)
@@ -135,7 +155,7 @@ class PublishedPairs:
         mask = np.zeros(len(self.classes), bool)
         mask[used[keep]] = True
         groups = Groups(used[keep], group, len(self.classes), device)
-        return groups, Pool(mask, device)
+        return Pool(mask, device), groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +164,8 @@ class PublishedSampler:
 
     pairs: PublishedPairs
     pool: Pool
-    near: Any
-    classes: Groups | None
+    classes: Groups | None = None
+    near: Any = None
 
     @property
     def n_rows(self) -> int:
@@ -160,7 +180,7 @@ class PublishedSampler:
             negative = reference[order]
         else:
             reference, negative = self._prior(n, generator), self._prior(n, generator)
-        positives = (self._positive(reference, generator),)
+        positives: tuple[Tensor, ...] = (self._positive(reference, generator),)
         if self.pairs.hybrid:
             positives = (*positives, reference + self.pairs.time_offset)
         return Batch(reference, positives, negative)

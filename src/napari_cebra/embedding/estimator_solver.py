@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
+from torch import nn
 
+from napari_cebra.embedding.loop import Loop
+from napari_cebra.embedding.sessions import SessionTraining
 from napari_cebra.embedding.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from torch import nn
 
     from napari_cebra.embedding.losses import Loss
 
@@ -27,8 +28,8 @@ class Solver:
         The encoder network.
     criterion : nn.Module
     log : dict
-        Per step: "pos" and "neg" (the two parts of InfoNCE), "total" and
-        "temperature".
+        Per step: "pos" and "neg" (the two parts of InfoNCE; NaN where they are
+        not computed apart), "total" and "temperature".
     optimizer : dict
         State of the optimiser after the last step, from which `partial_fit`
         goes on.
@@ -64,59 +65,54 @@ class Solver:
         }
 
 
-class SolvedTraining(Training):
-    """`Training` with the published optimiser, log and callback.
+class _Solved(Loop):
+    """What both kinds of training below add to `Loop`."""
 
-    Parameters
-    ----------
-    args, config
-        As of `Training`.
-    optimizer_kwargs : mapping
-        Of `torch.optim.Adam`.
-    start : Solver, optional
-        Go on from these weights, this temperature and (unless `first_only`)
-        this state of the optimiser.
-    first_only : bool
-        Take over all layers but the first, hold them, and learn the first.
-    callback : callable, optional
-        Called with the number of the step (from 0) and a `Solver`.
-    every : int
-        Steps between two calls.
-    """
-
-    def __init__(
+    def begin(
         self,
-        *args: Any,
         optimizer_kwargs: Mapping[str, Any],
         start: Solver | None = None,
         first_only: bool = False,
         callback: Callable[[int, Solver], object] | None = None,
         every: int | None = None,
-    ) -> None:
-        super().__init__(*args)
+    ) -> Self:
+        """Set what the published estimator sets, before the first step.
+
+        Parameters
+        ----------
+        optimizer_kwargs : mapping
+            Of `torch.optim.Adam`.
+        start : Solver, optional
+            Go on from these weights, this temperature and (unless `first_only`)
+            this state of the optimiser.
+        first_only : bool
+            Take over all layers but the first, hold them, and learn the first.
+        callback : callable, optional
+            Called with the number of the step (from 0) and a `Solver`.
+        every : int
+            Steps between two calls.
+        """
         network, criterion = self.objective.network, self.objective.criterion
+        self.solver = Solver(network, criterion)
         if start is not None:
-            self._take_over(network, start, first_only)
+            if isinstance(network, nn.ModuleList):
+                for k, part in enumerate(network):
+                    _take_over(part, _part(start.model, k), first_only)
+            else:
+                _take_over(network, _part(start.model, 0), first_only)
             criterion.load_state_dict(start.criterion.state_dict())
+        self._good = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        if self._averaged is not None:
+            self._averaged.load_state_dict(network.state_dict())
         self._optimizer = self._published_optimizer(dict(optimizer_kwargs))
         if start is not None and not first_only:
-            self._optimizer.load_state_dict(start.optimizer)
-        before = start.log if start is not None and not first_only else None
-        self.solver = Solver(network, criterion)
-        if before is not None:
-            self.solver.log = {key: list(values) for key, values in before.items()}
+            if start.optimizer:
+                self._optimizer.load_state_dict(start.optimizer)
+            self.solver.log = {key: list(each) for key, each in start.log.items()}
         self._callback, self._every = callback, every
         self._parts: list[tuple[torch.Tensor, torch.Tensor]] = []
-        criterion.register_forward_hook(self._note)
-
-    def _take_over(self, network: nn.Module, start: Solver, first_only: bool) -> None:
-        given = start.model.state_dict()
-        first = list(given)[:2] if first_only else []
-        own = network.state_dict()
-        network.load_state_dict({k: own[k] if k in first else given[k] for k in given})
-        if first_only:
-            for name, parameter in network.named_parameters():
-                parameter.requires_grad_(name in first)
+        self._hook = criterion.register_forward_hook(self._note)
+        return self
 
     def _published_optimizer(self, kwargs: dict[str, Any]) -> torch.optim.Optimizer:
         """Adam as published; decoupled weight decay if the config asks for it."""
@@ -137,8 +133,11 @@ class SolvedTraining(Training):
         temperature = self.temperature
         loss = super()._train_step()
         log = self.solver.log
-        log["pos"].append(sum(float(pos) for pos, _ in self._parts))
-        log["neg"].append(sum(float(neg) for _, neg in self._parts))
+        # training on several recordings computes the sum without its parts
+        unknown = [(torch.tensor(torch.nan),) * 2]
+        parts = self._parts or unknown
+        log["pos"].append(sum(float(pos) for pos, _ in parts))
+        log["neg"].append(sum(float(neg) for _, neg in parts))
         log["total"].append(float(loss))
         log["temperature"].append(temperature)
         if self._callback is not None and self._every is not None:
@@ -150,6 +149,30 @@ class SolvedTraining(Training):
         """Return the solver with the weights that are kept."""
         self._optimizer.zero_grad(set_to_none=True)
         kept = self.solver
+        self._hook.remove()
         criterion = self.objective.criterion
-        criterion._forward_hooks.clear()
         return Solver(network, criterion, kept.log, self._optimizer.state_dict())
+
+
+class SolvedTraining(_Solved, Training):
+    """`Training` with the published optimiser, log and callback."""
+
+
+class SolvedSessionTraining(_Solved, SessionTraining):
+    """`SessionTraining` with the published optimiser, log and callback."""
+
+
+def _part(model: nn.Module, number: int) -> nn.Module:
+    """Return the network of one recording (of the first, where there are fewer)."""
+    if not isinstance(model, nn.ModuleList):
+        return model
+    return model[number if number < len(model) else 0]
+
+
+def _take_over(network: nn.Module, given: nn.Module, first_only: bool) -> None:
+    theirs, own = given.state_dict(), network.state_dict()
+    first = list(theirs)[:2] if first_only else []
+    network.load_state_dict({k: own[k] if k in first else theirs[k] for k in theirs})
+    if first_only:
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(name in first)
