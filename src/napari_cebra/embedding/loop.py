@@ -303,7 +303,8 @@ def _optimizer(objective: Objective, config: TrainConfig) -> torch.optim.Optimiz
         },
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    fused = objective.device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=fused)
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:

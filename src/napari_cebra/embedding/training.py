@@ -132,7 +132,9 @@ class RecordingObjective(Objective):
         partners = None
         if isinstance(self.sampler, MovieSampler):
             partners = self.sampler.partners
-        x = self._standardization(torch.from_numpy(values).to(device))
+        # where windows overlap, rows that nobody may use are multiplied too
+        usable = np.where(segment[:, None] >= 0, values, 0)
+        x = self._standardization(torch.from_numpy(usable).to(device))
         self._windows = Windows(
             self.network.mean(x),
             self.network.architecture,
@@ -172,7 +174,7 @@ class RecordingObjective(Objective):
 
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return InfoNCE of a batch."""
-        return self._contrast(self._embed(self.network, batch))
+        return self._contrast(self._embed(self.network, batch, self.generator))
 
     def infonce(self, network: nn.Module, heldout: bool) -> float | None:
         """Return InfoNCE in nats; with hybrid pairs the mean of both objectives."""
@@ -193,12 +195,12 @@ class RecordingObjective(Objective):
         encoder = Encoder(network, self._standardization, self.config, {})  # type: ignore[arg-type]
         return encoder.transform(self._values, self._segment)
 
-    def _embed(self, network: nn.Module, batch: Drawn) -> Tensor:
+    def _embed(
+        self, network: nn.Module, batch: Drawn, generator: Generator | None = None
+    ) -> Tensor:
         """One forward for references, positives and negatives together."""
-        windows = self._windows.of(batch.rows, batch.noise)
-        drawn = None if batch.noise is None else self.generator
-        latents: Tensor = network.after_mean(windows, drawn)[:, 0]  # type: ignore[operator]
-        return latents
+        net: Network = network  # type: ignore[assignment]
+        return self._windows.embed(net, batch.rows, batch.noise, generator)
 
     def _contrast(self, latents: Tensor) -> Tensor:
         parts = latents.split(self.config.batch_size)
