@@ -1,9 +1,11 @@
 """Transform at every kind of border, and files that come back the same."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors
 import torch
 from safetensors.numpy import save_file
 
@@ -148,6 +150,47 @@ def test_file_round_trip_is_exact(tmp_path, showing, quick):
         enc.transform(showing.values, showing.segment),
     )
     assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_the_file_says_what_it_was_made_with_and_from(tmp_path, showing, quick):
+    training = Training(
+        showing.values, showing.segment, showing.train, None, showing.pairs, quick
+    )
+    enc = training.model()
+    used = showing.values[showing.train]
+    assert enc.training["data_sha256"] == encoder_module.hash_of_values(used)
+    changed = used.copy()
+    changed[0, 0] += 1
+    assert encoder_module.hash_of_values(changed) != enc.training["data_sha256"]
+    assert encoder_module.hash_of_values(used.T) != enc.training["data_sha256"]
+    enc.save(tmp_path / "a.safetensors")
+    with safetensors.safe_open(tmp_path / "a.safetensors", "np") as file:
+        written_with = json.loads(file.metadata()["written_with"])
+    assert written_with["torch"] == torch.__version__
+    assert set(written_with) == {"napari-cebra", "python", "numpy", "torch"}
+
+
+def test_files_of_the_first_version_open(tmp_path):
+    """Made as version 1 of this program made them."""
+    enc = encoder("offset5-model")
+    header = {
+        "format": "napari-cebra encoder",
+        "version": "1",
+        "config": json.dumps(enc.config.to_dict()),
+        "training": '{"steps": 0}',
+    }
+    arrays = {f"network.{k}": v.numpy() for k, v in enc.network.state_dict().items()}
+    arrays["mean"] = enc.standardization.mean.numpy()
+    arrays["scale"] = enc.standardization.scale.numpy()
+    first = ["mean", "network.convs.0.bias", "network.convs.0.weight"]
+    assert sorted(arrays)[:3] == first
+    save_file(arrays, tmp_path / "a.safetensors", header)
+    back = Encoder.load(tmp_path / "a.safetensors")
+    values = np.random.default_rng(0).normal(size=(30, N)).astype(np.float32)
+    rows = np.zeros(30, int)
+    np.testing.assert_array_equal(
+        back.transform(values, rows), enc.transform(values, rows)
+    )
 
 
 def test_wrong_number_of_neurons_is_refused():

@@ -147,7 +147,7 @@ class Network(nn.Module):
     def after_mean(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the latents of windows whose running mean was taken."""
         x = x.transpose(1, 2)
-        for layer, conv in self._steps():
+        for layer, conv in self.steps():
             x = _through(layer, conv, x, generator)
         x = x.transpose(1, 2)
         if self.architecture.bounds is not None:
@@ -158,7 +158,7 @@ class Network(nn.Module):
             return torch.tanh(x)
         return F.relu(x) if self.architecture.head == "relu" else x
 
-    def _steps(self) -> Iterator[tuple[Layer, TimeConv]]:
+    def steps(self) -> Iterator[tuple[Layer, TimeConv]]:
         """Yield each layer with its weights, repeated layers included."""
         i = -1
         for layer in self.architecture.layers:
@@ -174,7 +174,7 @@ class Network(nn.Module):
         ``offset1`` models are linear, (out, in) instead of (out, in, 1). A
         layer that it repeats comes as often as it is used.
         """
-        ours = [p for _, conv in self._steps() for p in (conv.weight, conv.bias)]
+        ours = [p for _, conv in self.steps() for p in (conv.weight, conv.bias)]
         theirs = list(state.values())
         if len(ours) != len(theirs):
             raise InvalidInput(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from napari_cebra.embedding.devices import resolve_device
-from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
+from napari_cebra.embedding.encoder import (
+    Encoder,
+    Standardization,
+    build_network,
+    hash_of_values,
+)
 from napari_cebra.embedding.loop import Loop, TrainReport, torch_errors
 from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.objective import Objective, generators
@@ -118,7 +124,7 @@ class RecordingObjective(Objective):
             raise InvalidInput("There is no row to train on; select some.")
         self.config, self.device = config, device
         self.n_negatives = config.batch_size
-        self._values, self._segment = values, segment
+        self._values, self._segment, self._used = values, segment, used
         self._standardization = Standardization.fit(values[used], config).to(device)
         initial, self.generator, judge = generators(config.seed, device)
         self.network = build_network(config, values.shape[1], initial).to(device)
@@ -188,7 +194,12 @@ class RecordingObjective(Objective):
     def model(self, network: nn.Module, log: dict[str, Any]) -> Encoder:
         """Return the encoder with this network."""
         standardization = copy.deepcopy(self._standardization)
+        log = {**log, "data_sha256": self._data_hash}
         return Encoder(network, standardization, self.config, log)  # type: ignore[arg-type]
+
+    @cached_property
+    def _data_hash(self) -> str:
+        return hash_of_values(self._values[self._used])
 
     def latents(self, network: nn.Module) -> np.ndarray:
         """Return the (T, D) latents of all rows."""
