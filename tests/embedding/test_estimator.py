@@ -209,6 +209,9 @@ def test_foreign_and_damaged_files_are_refused(tmp_path):
     with pytest.raises(InvalidInput, match="no estimator file"):
         CEBRA.load(path)
     torch.save({"weights": 1}, path)
+    with pytest.raises(InvalidInput, match="fitted model of the reference"):
+        CEBRA.load(path)
+    path.write_bytes(b"words")
     with pytest.raises(InvalidInput, match="not an estimator"):
         CEBRA.load(path)
     model = CEBRA(**QUICK).fit(X)
@@ -291,3 +294,23 @@ def test_importing_the_package_needs_no_scikit_learn():
     ).stdout.split()
     assert "sklearn" not in loaded and "torch" not in loaded
     assert "metrics" in dir(napari_cebra)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_models_go_to_the_published_package_and_come_back(tmp_path, several):
+    cebra = pytest.importorskip("cebra")
+    settings = {**QUICK, "model_architecture": "offset5-model", "standardize": True}
+    model = CEBRA(**settings, temperature_mode="auto")
+    x, label = ([X, X[:90]], [LABEL, LABEL[:90]]) if several else (X, LABEL)
+    which = {"session_id": 1} if several else {}
+    model.fit(x, label).save(tmp_path / "ours.pt", backend="cebra")
+    there = cebra.CEBRA.load(tmp_path / "ours.pt")
+    expected = model.transform(X, **which)
+    np.testing.assert_allclose(there.transform(X, **which), expected, atol=1e-5)
+    there.save(tmp_path / "theirs.pt")
+    back = CEBRA.load(tmp_path / "theirs.pt")
+    np.testing.assert_allclose(back.transform(X, **which), expected, atol=1e-5)
+    assert back.get_params() == {**back.get_params(), **there.get_params()}
+    assert back.num_sessions_ == there.num_sessions_
+    assert back.label_types_ == there.label_types_
+    back.partial_fit(x, label)

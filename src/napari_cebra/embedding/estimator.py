@@ -21,7 +21,11 @@ from napari_cebra.embedding.architectures import receptive_field
 from napari_cebra.embedding.config import TrainConfig
 from napari_cebra.embedding.devices import resolve_device
 from napari_cebra.embedding.encoder import Encoder, Standardization
-from napari_cebra.embedding.estimator_files import read_estimator, write_estimator
+from napari_cebra.embedding.estimator_files import (
+    read_estimator,
+    write_estimator,
+    write_for_reference,
+)
 from napari_cebra.embedding.estimator_inputs import (
     Labels,
     Offset,
@@ -437,13 +441,18 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ----------
         filename : path
             Any name.
-        backend : {"sklearn"}
-            Taken for compatibility.
+        backend : {"sklearn", "torch", "cebra"}
+            "cebra" writes a file that the published package opens; the others
+            are taken for compatibility, and write this package's own.
         """
         check_is_fitted(self)
-        if backend not in ("sklearn", "torch"):
-            raise InvalidInput(f"There is no way to save called {backend!r}.")
-        write_estimator(self, filename)
+        if backend not in ("sklearn", "torch", "cebra"):
+            raise InvalidInput(
+                f"backend must be 'sklearn' (this package's own file) or 'cebra' (one "
+                f"that the published package opens), not {backend!r}."
+            )
+        write = write_for_reference if backend == "cebra" else write_estimator
+        write(self, filename)
 
     @classmethod
     def load(
@@ -453,7 +462,9 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         weights_only: bool | None = None,
         device: str = "cpu",
     ) -> CEBRA:
-        """Open a file that `save` wrote; nothing in it is executed.
+        """Open a file that `save` or the published package wrote.
+
+        Nothing in it is executed.
 
         Parameters
         ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import platform
@@ -24,13 +25,27 @@ from napari_cebra.embedding.estimator_inputs import Offset
 from napari_cebra.embedding.estimator_solver import Solver
 from napari_cebra.embedding.loop import Evaluation
 from napari_cebra.embedding.losses import InfoNCE
+from napari_cebra.embedding.reference_files import (
+    ReferenceModel,
+    is_torch_file,
+    read_reference_model,
+    without_standardization,
+    write_reference_model,
+)
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_cebra.embedding.estimator import CEBRA
 
 FORMAT = "napari-cebra estimator"
 VERSION = 1
+
+N_PUBLISHED = 22
+"""Parameters of the estimator that the published one has; they come first."""
+
+_CPU = torch.device("cpu")
 
 
 def write_estimator(estimator: CEBRA, path: str | Path) -> None:
@@ -101,13 +116,15 @@ def write_estimator(estimator: CEBRA, path: str | Path) -> None:
 
 
 def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
-    """Open a file of `write_estimator`.
+    """Open a file of `write_estimator`, or of the published package.
 
     Raises
     ------
     InvalidInput
         If it is another kind of file, is cut short, or does not fit together.
     """
+    if is_torch_file(path):
+        return _from_reference(cls, path, device)
     header, tensors = _read(Path(path))
     try:
         state = json.loads(header["state"])
@@ -118,32 +135,18 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
         )
         estimator = cls(**parameters)
         config = TrainConfig.from_dict(state["config"])
-        criterion = InfoNCE(
-            config.temperature,
-            config.temperature_mode == "auto",
-            config.min_temperature,
-            config.distance,
-        )
+        criterion = _criterion(config)
         criterion.load_state_dict(_below("criterion", tensors))
         log = {k: v.tolist() for k, v in _below("log", tensors).items()}
-        place = resolve_device(device)
         count = state["num_sessions"]
-        estimator.encoders_ = [
-            _encoder(_below(str(k), tensors), config, state["training"]).to(place)
+        encoders = [
+            _encoder(_below(str(k), tensors), config, state["training"])
             for k in range(count or 1)
         ]
-        networks = [encoder.network for encoder in estimator.encoders_]
-        estimator.model_ = ModuleList(networks) if count else networks[0]
-        estimator.solver_ = Solver(estimator.model_, criterion.to(place), log)
+        _fill(estimator, encoders, criterion, log, count is not None, device)
         estimator.evaluations_ = [Evaluation(*each) for each in state["evaluations"]]
-        estimator.offset_ = Offset(*estimator.encoders_[0].receptive_field)
-        estimator.device_ = str(place)
         estimator.solver_name_ = state["solver_name"]
         estimator.label_types_ = _types_of(state["label_types"])
-        widths = [encoder.n_neurons for encoder in estimator.encoders_]
-        estimator.n_features_ = widths if count else widths[0]
-        estimator.n_features_in_ = estimator.n_features_
-        estimator.num_sessions_ = count
         estimator.n_negatives_ = state["n_negatives"]
         estimator._seed, estimator._calls = state["seed"], state["calls"]
         if state["feature_names"]:
@@ -153,6 +156,95 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
             f"The estimator file {path} does not fit together ({error}); save it again."
         ) from error
     return estimator
+
+
+def _from_reference(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
+    model = read_reference_model(path)
+    known = {k: v for k, v in model.args.items() if k in cls().get_params()}
+    estimator = cls(**known)
+    sessions = range(len(model.networks))
+    encoders = [model.encoder(k if model.several else None) for k in sessions]
+    learnt = model.log_inverse_temperature
+    criterion = InfoNCE(
+        float(estimator.temperature),
+        learnt is not None,
+        estimator.min_temperature,
+        estimator.distance,
+    )
+    if learnt is not None:
+        criterion.load_state_dict({"log_inverse_temperature": torch.tensor(learnt)})
+    log = {key: list(values) for key, values in model.log.items()}
+    _fill(estimator, encoders, criterion, log, model.several, device)
+    estimator.evaluations_ = []
+    estimator.solver_name_ = model.solver_name
+    estimator.label_types_ = _each_type(model.label_types, np.dtype)
+    estimator.n_negatives_ = (estimator.batch_size or 0) * len(encoders)
+    estimator._seed, estimator._calls = estimator._draw_seed(), 1
+    return estimator
+
+
+def write_for_reference(estimator: CEBRA, path: str | Path) -> None:
+    """Write a file that ``cebra.CEBRA.load`` opens.
+
+    Raises
+    ------
+    InvalidInput
+        If the encoder has no published name, or scales its input in a way that
+        the published package cannot.
+    """
+    signature = inspect.signature(type(estimator).__init__).parameters
+    published = [name for name in signature if name != "self"][:N_PUBLISHED]
+    learnt = estimator.temperature_mode == "auto"
+    criterion = estimator.solver_.criterion
+    model = ReferenceModel(
+        {name: getattr(estimator, name) for name in published},
+        tuple(without_standardization(e.to(_CPU)) for e in estimator.encoders_),
+        _each_type(estimator.label_types_, str),
+        estimator.solver_name_,
+        estimator.num_sessions_ is not None,
+        float(criterion.log_inverse_temperature.detach()) if learnt else None,
+        estimator.solver_.log,
+        np.array(estimator.solver_.history, np.float32),
+    )
+    write_reference_model(path, model)
+
+
+def _fill(
+    estimator: CEBRA,
+    encoders: list[Encoder],
+    criterion: InfoNCE,
+    log: dict[str, list[float]],
+    several: bool,
+    device: str,
+) -> None:
+    """Set what is fitted, apart from what only one kind of file holds."""
+    place = resolve_device(device)
+    estimator.encoders_ = [encoder.to(place) for encoder in encoders]
+    networks = [encoder.network for encoder in estimator.encoders_]
+    estimator.model_ = ModuleList(networks) if several else networks[0]
+    estimator.solver_ = Solver(estimator.model_, criterion.to(place), log)
+    estimator.offset_ = Offset(*encoders[0].receptive_field)
+    estimator.device_ = str(place)
+    widths = [encoder.n_neurons for encoder in encoders]
+    estimator.n_features_ = widths if several else widths[0]
+    estimator.n_features_in_ = estimator.n_features_
+    estimator.num_sessions_ = len(encoders) if several else None
+
+
+def _criterion(config: TrainConfig) -> InfoNCE:
+    return InfoNCE(
+        config.temperature,
+        config.temperature_mode == "auto",
+        config.min_temperature,
+        config.distance,
+    )
+
+
+def _each_type(types: Any, convert: Callable[[Any], Any]) -> Any:
+    """Convert the dtypes of (dtype, shape) pairs, in lists of lists."""
+    if isinstance(types, tuple):
+        return convert(types[0]), tuple(types[1])
+    return [_each_type(part, convert) for part in types]
 
 
 def _encoder(
