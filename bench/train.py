@@ -239,9 +239,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore", module="cebra")
     results = []
-    print(
-        "| case | ours | cebra | unit | ratio | floor share |\n|---|---|---|---|---|---|"
-    )
+    print("| case | ours | cebra | unit | ratio | floor share |")
+    print("|---|---|---|---|---|---|")
     for case in options.cases:
         if case == TRANSFORM:
             r = measure_transform(options.threads, min(options.turns, 3))

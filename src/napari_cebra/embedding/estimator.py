@@ -35,7 +35,7 @@ from napari_cebra.embedding.estimator_inputs import (
     read_labels,
     read_rows,
 )
-from napari_cebra.embedding.estimator_pairs import PublishedPairs
+from napari_cebra.embedding.estimator_pairs import EveryRow, published_pairs
 from napari_cebra.embedding.estimator_solver import (
     SolvedSessionTraining,
     SolvedTraining,
@@ -50,6 +50,8 @@ from napari_cebra.recording import InvalidInput, complete_windows, segments
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from napari_cebra.embedding.pairs import Pairs
 
 _ADAM = (
     ("betas", (0.9, 0.999)),
@@ -306,7 +308,7 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     Session(
                         r.values,
                         r.rows.segment,
-                        self._pairs(r.labels).plain(),
+                        self._pairs_alone(r.labels),
                         r.rows.train,
                         r.rows.heldout,
                     )
@@ -539,10 +541,9 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return int(state)
         return int(check_random_state(state).randint(2**31 - 1))
 
-    def _pairs(self, labels: Labels) -> PublishedPairs:
-        return PublishedPairs(
-            labels.continuous,
-            labels.classes,
+    def _pairs(self, labels: Labels) -> Pairs:
+        pairs = published_pairs(
+            labels,
             self.conditional,
             self._time_offset(),
             self.delta,
@@ -550,8 +551,8 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.break_ties,
             self.exclude_self,
             self.label_periods,
-            self.batch_size is None,
         )
+        return EveryRow(pairs) if self.batch_size is None else pairs
 
     def _config(self, read: list[Part], steps: int, fresh: bool) -> TrainConfig:
         """Return the settings of this training; all rows where no batch is set."""
@@ -569,10 +570,9 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     f"{left + right} rows; use an encoder that sees fewer rows, or "
                     "longer trials."
                 )
-            sampler = self._pairs(labels).bind(
-                Rows(complete, stretch), torch.device("cpu")
-            )
-            batch = max(2, sampler.n_rows)
+            pairs = self._pairs(labels)
+            assert isinstance(pairs, EveryRow)
+            batch = max(2, pairs.count(Rows(complete, stretch)))
         settings = {name: getattr(self, name) for name in TRAINING_PARAMETERS}
         seed = self._seed
         if self._calls:

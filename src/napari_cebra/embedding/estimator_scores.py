@@ -15,6 +15,7 @@ from napari_cebra.embedding.estimator_inputs import (
     read_labels,
     read_rows,
 )
+from napari_cebra.embedding.estimator_pairs import EveryRow
 from napari_cebra.embedding.pairs import Rows
 from napari_cebra.embedding.training import HYBRID_DIMENSIONS
 from napari_cebra.recording import InvalidInput, complete_windows
@@ -99,10 +100,12 @@ def infonce_loss(
             f"{sum(encoder.receptive_field)} rows."
         )
     latents = torch.from_numpy(encoder.transform(values, segment))
-    sampler = cebra_model._pairs(labels).bind(
-        Rows(complete, segment), torch.device("cpu")
-    )
-    n = cebra_model.batch_size or sampler.n_rows
+    rows, pairs = Rows(complete, segment), cebra_model._pairs(labels)
+    sampler = pairs.bind(rows, torch.device("cpu"))
+    n = cebra_model.batch_size
+    if n is None:
+        assert isinstance(pairs, EveryRow)
+        n = pairs.count(rows)
     generator = torch.Generator().manual_seed(random_state)
     criterion = cebra_model.solver_.criterion.to("cpu")
     few = slice(0, HYBRID_DIMENSIONS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -103,11 +104,22 @@ class Drawn(NamedTuple):
     rows: Tensor
     noise: Noise | None
 
+    def split(self, size: int) -> list[Drawn]:
+        """Return pieces of so many windows."""
+        rows = self.rows.split(size)
+        if self.noise is None:
+            return [Drawn(piece, None) for piece in rows]
+        return [
+            Drawn(piece, noise)
+            for piece, noise in zip(rows, self.noise.split(size), strict=True)
+        ]
+
 
 class RecordingObjective(Objective):
     """InfoNCE of the windows of one recording; parameters as of `Training`."""
 
     network: Network
+    most_parts = 64
 
     def __init__(
         self,
@@ -181,6 +193,39 @@ class RecordingObjective(Objective):
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return InfoNCE of a batch."""
         return self._contrast(self._embed(self.network, batch, self.generator))
+
+    def backward(self, batch: Drawn, step: int, parts: int) -> Tensor:
+        """Add the gradients of a batch; return its loss.
+
+        In parts, all windows are embedded first without keeping what is
+        between the layers, the loss is taken of their latents, and each part
+        is embedded again to pass its share of the gradients on (gradient
+        caching, Gao et al., RepL4NLP 2021).
+        """
+        if parts == 1:
+            return super().backward(batch, step, parts)
+        pieces = batch.split(-(-len(batch.rows) // parts))
+        drawn = self.generator.get_state()
+        with torch.no_grad():
+            each = [self._embed(self.network, p, self.generator) for p in pieces]
+        latents = torch.cat(each).requires_grad_()
+        loss = self._contrast(latents)
+        loss.backward()
+        self.generator.set_state(drawn)  # for layers with dropout
+        assert latents.grad is not None
+        gradients = latents.grad.split(len(pieces[0].rows))
+        for piece, gradient in zip(pieces, gradients, strict=True):
+            self._embed(self.network, piece, self.generator).backward(gradient)
+        return loss.detach()
+
+    def data_hash(self) -> str:
+        """Return a hash of traces, stretches, and the pairs that are judged."""
+        digest = hashlib.sha256(self._values.tobytes())
+        digest.update(np.asarray(self._segment, np.int64).tobytes())
+        for batches in self._judged.values():
+            for batch in batches:
+                digest.update(batch.rows.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def infonce(self, network: nn.Module, heldout: bool) -> float | None:
         """Return InfoNCE in nats; with hybrid pairs the mean of both objectives."""

@@ -34,6 +34,15 @@ class Noise(NamedTuple):
     dropped: Tensor | None = None
     """(n,) mask of the neurons that are kept."""
 
+    def split(self, size: int) -> list[Noise]:
+        """Return that of so many windows at a time."""
+        fields = [None if f is None else f.split(size) for f in self]
+        count = max(len(pieces) for pieces in fields if pieces is not None)
+        return [
+            Noise(*(None if pieces is None else pieces[i] for pieces in fields))
+            for i in range(count)
+        ]
+
 
 class Windows:
     """Windows of traces, with neurons dropped and mixed while training.
