@@ -25,6 +25,7 @@ def embed(
     windows: Sequence[Windows],
     rows: Sequence[Tensor],
     noise: Sequence[Noise] | None,
+    masks: Sequence[Tensor] | None = None,
 ) -> list[Tensor]:
     """Return the (n, D) latents of (n,) rows of each recording.
 
@@ -43,6 +44,7 @@ def embed(
             zip(networks, windows, rows, strict=True)
         ):
             x = window.of(row, None if noise is None else noise[s])
+            x = x if masks is None else x * masks[s]
             latents.append(network.after_mean(x)[:, 0])
         return latents
     frames, places = [], []
