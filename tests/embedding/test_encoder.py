@@ -1,5 +1,7 @@
 """Transform at every kind of border, and files that come back the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,12 @@ def window_by_window(enc, values, segment):
     return out
 
 
+def plain(enc, values):
+    """The same encoder on traces as they are."""
+    config = replace(enc.config, standardize=False)
+    return Encoder(enc.network, Standardization.fit(values, config), config, {})
+
+
 SEGMENTS = {
     "one stretch": np.zeros(40, int),
     "short stretches": np.repeat([0, 1, 2, 3], [3, 1, 20, 16]),
@@ -42,7 +50,9 @@ SEGMENTS = {
 }
 
 
-@pytest.mark.parametrize("name", ["offset1-model", "offset10-model", "m4 u3 d1"])
+@pytest.mark.parametrize(
+    "name", ["offset1-model", "offset10-model", "m4 u3 d1", "u4/2&- u3/2 d2"]
+)
 @pytest.mark.parametrize("case", SEGMENTS)
 @pytest.mark.parametrize("chunk", [None, 1])
 def test_transform_equals_window_by_window(name, case, chunk, monkeypatch):
@@ -64,28 +74,37 @@ def test_nothing_to_transform():
     assert out.shape == (12, 3) and np.isnan(out).all()
 
 
-def test_padding_equals_reference_transform():
+@pytest.mark.parametrize(
+    "name", ["offset1-model", "offset5-model", "offset10-model", "offset36-model"]
+)
+def test_padding_equals_reference_transform(name):
     cebra = pytest.importorskip("cebra")
-    model = cebra.CEBRA(
-        model_architecture="offset10-model",
-        max_iterations=1,
-        batch_size=16,
-        output_dimension=3,
-        num_hidden_units=8,
-        device="cpu",
-    )
+    sizes = {"output_dimension": 3, "num_hidden_units": 8}
+    model = cebra.CEBRA(name, max_iterations=1, batch_size=16, device="cpu", **sizes)
     values = np.random.default_rng(2).normal(size=(60, N)).astype(np.float32)
     model.fit(values)
-    enc = encoder(standardize=False)
-    enc = Encoder(
-        enc.network,
-        Standardization.fit(values, enc.config),
-        enc.config,
-        {},
-    )
+    enc = plain(encoder(name), values)
     enc.network.copy_reference_weights(model.model_.state_dict())
     got = enc.transform(values, np.zeros(60, int))
-    np.testing.assert_allclose(got, model.transform(values), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got, model.transform(values), rtol=1e-5, atol=1e-6)
+
+
+def test_a_subsampling_encoder_gives_a_latent_per_frame():
+    """The reference gives one per four frames; those are among ours."""
+    models = pytest.importorskip("cebra.models")
+    solver = pytest.importorskip("cebra.solver.base")
+    name = "offset20-model-4x-subsample"
+    theirs = models.init(name, num_neurons=N, num_units=8, num_output=3).eval()
+    values = np.random.default_rng(2).normal(size=(61, N)).astype(np.float32)
+    enc = plain(encoder(name), values)
+    enc.network.copy_reference_weights(theirs.state_dict())
+    with torch.no_grad():
+        expected = solver._not_batched_transform(
+            theirs, torch.from_numpy(values), True, theirs.get_offset()
+        )
+    got = enc.transform(values, np.zeros(61, int))
+    assert got.shape == (61, 3)
+    np.testing.assert_allclose(got[::4], expected.numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_padded_rows_cover_every_row_once():

@@ -172,7 +172,7 @@ class Encoder:
             rows = source[start : start + chunk + overlap]
             x = np.ascontiguousarray(values[rows], dtype=np.float32)
             x = self.standardization(torch.from_numpy(x).to(self.device))
-            y = self.network(x[None])[0].cpu().numpy()
+            y = self.network.slide(x[None])[0].cpu().numpy()
             center = centers[start : start + len(y)]
             latents[center[center >= 0]] = y[center >= 0]
         return latents

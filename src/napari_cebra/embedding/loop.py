@@ -6,15 +6,18 @@ import copy
 import math
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from napari_cebra.embedding import checkpoint
 from napari_cebra.embedding.devices import default_threads
 from napari_cebra.embedding.errors import TrainingError
 from napari_cebra.embedding.losses import goodness_of_fit
+from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,6 +100,9 @@ class Loop:
         self.step = 0
         self.seconds = 0.0
         self.best_step: int | None = None
+        # Pieces in which the windows of a batch are embedded; more where
+        # memory is short, with the same gradients.
+        self.parts = 1
         # Called with the step after each evaluation: a moment that depends on
         # the settings and not on the clock, for whoever judges in another way.
         self.on_evaluation: Callable[[int], object] | None = None
@@ -185,6 +191,83 @@ class Loop:
         """Return the latents of all rows under the weights of this moment."""
         return self.objective.latents(self._current())
 
+    # ---------------------------------------------------------------- checkpoint
+
+    def checkpoint(self, path: str | Path) -> None:
+        """Put the training aside in a file, with all that decides what follows.
+
+        Raises
+        ------
+        InvalidInput
+            If the file cannot be written.
+        """
+        tensors = {
+            **checkpoint.named(self._network.state_dict(), "network."),
+            **checkpoint.named(self.objective.criterion.state_dict(), "criterion."),
+            **checkpoint.named(self._good, "good."),
+            **checkpoint.optimizer_tensors(self._optimizer),
+            "losses": self._losses[: self.step],
+            "generator": self.objective.generator.get_state(),
+        }
+        if self._averaged is not None:
+            tensors |= checkpoint.named(self._averaged.state_dict(), "averaged.")
+        if self._best is not None:
+            tensors |= checkpoint.named(self._best, "best.")
+        state = {
+            "data": self.objective.data_hash(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "best_step": self.best_step,
+            "best_loss": self._best_loss if self._best is not None else None,
+            "parts": self.parts,
+            "evaluations": [asdict(evaluation) for evaluation in self.evaluations],
+        }
+        checkpoint.write(Path(path), self.config, tensors, state)
+
+    def resume(self, path: str | Path) -> None:
+        """Take up the training that `checkpoint` put aside.
+
+        It must have been made of the same data with the same settings. On the
+        CPU with the same number of threads it goes on to the same bits as if
+        it had never been put aside.
+
+        Raises
+        ------
+        InvalidInput
+            If the file is not such a one, or of other data or settings.
+        """
+        path = Path(path)
+        tensors, state = checkpoint.read(path, self.config)
+        if state.get("data") != self.objective.data_hash():
+            raise InvalidInput(
+                f"The training in {path} was made with other traces, rows or pairs; "
+                "take it up with the same ones, or train from the beginning."
+            )
+        try:
+            self._restore(tensors, state)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise checkpoint.misfit(path, error) from error
+
+    def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        here = {k: v.to(self.device) for k, v in tensors.items() if k != "generator"}
+        step = int(state["step"])
+        self._network.load_state_dict(checkpoint.group(here, "network."))
+        criterion = checkpoint.group(here, "criterion.")
+        self.objective.criterion.load_state_dict(criterion)
+        if self._averaged is not None:
+            self._averaged.load_state_dict(checkpoint.group(here, "averaged."))
+        checkpoint.restore_optimizer(self._optimizer, here)
+        self.objective.generator.set_state(tensors["generator"])
+        self._good = checkpoint.group(here, "good.")
+        self._best = checkpoint.group(here, "best.") or None
+        self._losses[:step] = here["losses"]
+        self._best_loss = math.inf
+        if state["best_loss"] is not None:
+            self._best_loss = float(state["best_loss"])
+        self.best_step, self.parts = state["best_step"], int(state["parts"])
+        self.evaluations = [Evaluation(**each) for each in state["evaluations"]]
+        self.step, self.seconds = step, float(state["seconds"])
+
     @property
     def losses(self) -> np.ndarray:
         """(steps,) InfoNCE of each training batch so far, in nats."""
@@ -199,9 +282,7 @@ class Loop:
         rate = learning_rate(self.step, self.config)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        loss = self.objective.loss(self.objective.draw(), self.step)
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self._gradients(self.objective.draw())
         self._optimizer.step()
         if self._averaged is not None:
             # early on, the average of few weights should not hold the first
@@ -211,7 +292,26 @@ class Loop:
                 [p.data for p in self._network.parameters()],
                 1 - decay,
             )
-        return loss.detach()
+        return loss
+
+    def _gradients(self, batch: Any) -> Tensor:
+        """Compute the gradients of a batch, in smaller parts if need be."""
+        generator = self.objective.generator
+        drawn = generator.get_state()
+        while True:
+            self._optimizer.zero_grad(set_to_none=True)
+            try:
+                return self.objective.backward(batch, self.step, self.parts)
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
+                    raise
+                if 2 * self.parts > self.objective.most_parts:
+                    raise
+            # outside of the except clause, whose traceback holds the tensors
+            self.parts *= 2
+            generator.set_state(drawn)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
 
     # ---------------------------------------------------------------- evaluation
 
@@ -303,7 +403,8 @@ def _optimizer(objective: Objective, config: TrainConfig) -> torch.optim.Optimiz
         },
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    fused = objective.device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=fused)
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:
@@ -330,17 +431,22 @@ def torch_errors(step: int = 0) -> Iterator[None]:
     """Turn PyTorch's RuntimeErrors into sentences."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TrainingError(
-            f"The device ran out of memory after step {step}; use a smaller batch, "
-            "fewer units or a shorter window, or train on the CPU."
-        ) from error
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
+        if _out_of_memory(error):
+            raise TrainingError(
+                f"The device ran out of memory after step {step}, in small parts too; "
+                "use a smaller batch, fewer units or a shorter window, or train on "
+                "the CPU."
+            ) from error
         text = str(error).strip().splitlines()[0] if str(error).strip() else "unknown"
-        if "out of memory" in text or "alloc" in text.lower():
-            advice = "use a smaller batch, fewer units or a shorter window"
-        else:
-            advice = "train on the CPU, or report this with the settings used"
         raise TrainingError(
-            f"PyTorch failed after step {step} ({text}); {advice}."
+            f"PyTorch failed after step {step} ({text}); train on the CPU, or report "
+            "this with the settings used."
         ) from error
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "alloc" in text

@@ -34,6 +34,8 @@ class Objective(ABC):
         Where all draws of training steps come from, and nothing else.
     n_negatives : int
         Negatives of each reference; ln of it is chance.
+    most_parts : int
+        Pieces into which `backward` can part a batch where memory is short.
     """
 
     device: torch.device
@@ -41,6 +43,7 @@ class Objective(ABC):
     criterion: InfoNCE
     generator: Generator
     n_negatives: int
+    most_parts: int = 1
 
     @abstractmethod
     def draw(self) -> Any:
@@ -52,6 +55,25 @@ class Objective(ABC):
 
         The step is counted from 0, for weights that follow a schedule.
         """
+
+    def backward(self, batch: Any, step: int, parts: int) -> Tensor:
+        """Add the gradients of a batch to the parameters; return its loss.
+
+        Parameters
+        ----------
+        batch : object
+            Of `draw`.
+        step : int
+        parts : int
+            Pieces to compute it in, at most `most_parts`, to the same result.
+        """
+        loss = self.loss(batch, step)
+        loss.backward()
+        return loss.detach()
+
+    def data_hash(self) -> str:
+        """Return a word that tells the data of one training from another's."""
+        return ""
 
     @abstractmethod
     def infonce(self, network: nn.Module, heldout: bool) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -97,11 +98,22 @@ class Drawn(NamedTuple):
     rows: Tensor
     noise: Noise | None
 
+    def split(self, size: int) -> list[Drawn]:
+        """Return pieces of so many windows."""
+        rows = self.rows.split(size)
+        if self.noise is None:
+            return [Drawn(piece, None) for piece in rows]
+        return [
+            Drawn(piece, noise)
+            for piece, noise in zip(rows, self.noise.split(size), strict=True)
+        ]
+
 
 class RecordingObjective(Objective):
     """InfoNCE of the windows of one recording; parameters as of `Training`."""
 
     network: Network
+    most_parts = 64
 
     def __init__(
         self,
@@ -132,7 +144,9 @@ class RecordingObjective(Objective):
         partners = None
         if isinstance(self.sampler, MovieSampler):
             partners = self.sampler.partners
-        x = self._standardization(torch.from_numpy(values).to(device))
+        # where windows overlap, rows that nobody may use are multiplied too
+        usable = np.where(segment[:, None] >= 0, values, 0)
+        x = self._standardization(torch.from_numpy(usable).to(device))
         self._windows = Windows(
             self.network.mean(x),
             self.network.architecture,
@@ -172,7 +186,40 @@ class RecordingObjective(Objective):
 
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return InfoNCE of a batch."""
-        return self._contrast(self._embed(self.network, batch))
+        return self._contrast(self._embed(self.network, batch, self.generator))
+
+    def backward(self, batch: Drawn, step: int, parts: int) -> Tensor:
+        """Add the gradients of a batch; return its loss.
+
+        In parts, all windows are embedded first without keeping what is
+        between the layers, the loss is taken of their latents, and each part
+        is embedded again to pass its share of the gradients on (gradient
+        caching, Gao et al., RepL4NLP 2021).
+        """
+        if parts == 1:
+            return super().backward(batch, step, parts)
+        pieces = batch.split(-(-len(batch.rows) // parts))
+        drawn = self.generator.get_state()
+        with torch.no_grad():
+            each = [self._embed(self.network, p, self.generator) for p in pieces]
+        latents = torch.cat(each).requires_grad_()
+        loss = self._contrast(latents)
+        loss.backward()
+        self.generator.set_state(drawn)  # for layers with dropout
+        assert latents.grad is not None
+        gradients = latents.grad.split(len(pieces[0].rows))
+        for piece, gradient in zip(pieces, gradients, strict=True):
+            self._embed(self.network, piece, self.generator).backward(gradient)
+        return loss.detach()
+
+    def data_hash(self) -> str:
+        """Return a hash of traces, stretches, and the pairs that are judged."""
+        digest = hashlib.sha256(self._values.tobytes())
+        digest.update(np.asarray(self._segment, np.int64).tobytes())
+        for batches in self._judged.values():
+            for batch in batches:
+                digest.update(batch.rows.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def infonce(self, network: nn.Module, heldout: bool) -> float | None:
         """Return InfoNCE in nats; with hybrid pairs the mean of both objectives."""
@@ -193,11 +240,12 @@ class RecordingObjective(Objective):
         encoder = Encoder(network, self._standardization, self.config, {})  # type: ignore[arg-type]
         return encoder.transform(self._values, self._segment)
 
-    def _embed(self, network: nn.Module, batch: Drawn) -> Tensor:
+    def _embed(
+        self, network: nn.Module, batch: Drawn, generator: Generator | None = None
+    ) -> Tensor:
         """One forward for references, positives and negatives together."""
-        windows = self._windows.of(batch.rows, batch.noise)
-        latents: Tensor = network.after_mean(windows)[:, 0]  # type: ignore[operator]
-        return latents
+        net: Network = network  # type: ignore[assignment]
+        return self._windows.embed(net, batch.rows, batch.noise, generator)
 
     def _contrast(self, latents: Tensor) -> Tensor:
         parts = latents.split(self.config.batch_size)

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from napari_cebra.embedding.stack import embed_rows, embed_windows, steps_of
 from napari_cebra.recording import InvalidInput, complete_windows, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_cebra.embedding.architectures import Architecture
+    from napari_cebra.embedding.architectures import Architecture, Network
     from napari_cebra.embedding.config import TrainConfig
 
 _N_MASKS = 4096
@@ -33,6 +34,15 @@ class Noise(NamedTuple):
     dropped: Tensor | None = None
     """(n,) mask of the neurons that are kept."""
 
+    def split(self, size: int) -> list[Noise]:
+        """Return that of so many windows at a time."""
+        fields = [None if f is None else f.split(size) for f in self]
+        count = max(len(pieces) for pieces in fields if pieces is not None)
+        return [
+            Noise(*(None if pieces is None else pieces[i] for pieces in fields))
+            for i in range(count)
+        ]
+
 
 class Windows:
     """Windows of traces, with neurons dropped and mixed while training.
@@ -40,7 +50,8 @@ class Windows:
     Parameters
     ----------
     x : (T', N) tensor
-        Standardised traces, or their running mean over `mean_over` frames.
+        Standardised traces, or their running mean over `mean_over` frames;
+        finite, in rows that are never drawn too.
     architecture : Architecture
     config : TrainConfig
         `input_dropout` and `mix_repeats`.
@@ -69,27 +80,64 @@ class Windows:
         if self._partners is not None:
             self._mixing = self._masks(config.mix_repeats, generator)
 
-    def noise(self, rows: Tensor, generator: Generator) -> Noise:
-        """Draw what is random about the windows of (n,) rows."""
+    def noise(self, rows: Tensor, generator: Generator) -> Noise | None:
+        """Draw what is random about the windows of (n,) rows; None if nothing."""
         partner = mixed = dropped = None
         if self._partners is not None and self._mixing is not None:
             partner = self._partners(rows, generator)
             mixed = self._pick(self._mixing, len(rows), generator)
         if self._dropout is not None:
             dropped = self._pick(self._dropout, len(rows), generator)
-        return Noise(partner, mixed, dropped)
+        nothing = partner is None and dropped is None
+        return None if nothing else Noise(partner, mixed, dropped)
+
+    def embed(
+        self,
+        network: Network,
+        rows: Tensor,
+        noise: Noise | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        """Return the (n, D) latents of the windows of (n,) rows, the fastest way.
+
+        Parameters
+        ----------
+        network : Network
+        rows : (n,) tensor
+        noise : Noise, optional
+            Of `noise`.
+        generator : Generator, optional
+            Draws the dropout of networks that have some; None leaves it out.
+        """
+        steps = steps_of(network) if self.x.device.type == "cpu" else None
+        if steps is None:
+            return network.after_mean(self.of(rows, noise), generator)[:, 0]
+        if noise is not None:
+            return embed_windows(network, steps, self.time_first(rows, noise))
+        first = rows + self.reach[0]
+        return embed_rows(network, steps, self.x, first, len(self.reach))
 
     def of(self, rows: Tensor, noise: Noise | None = None) -> Tensor:
         """Return the (n, L, N) windows of (n,) rows."""
-        windows = self.x[rows[:, None] + self.reach]
+        return self.time_first(rows, noise).transpose(0, 1)
+
+    def time_first(self, rows: Tensor, noise: Noise | None = None) -> Tensor:
+        """Return the windows as (L, n, N)."""
+        windows = self._cut(rows)
         if noise is None:
             return windows
-        if noise.partner is not None and self._mixing is not None:
-            other = self.x[noise.partner[:, None] + self.reach]
-            windows.lerp_(other, self._mixing[noise.mixed][:, None])
-        if noise.dropped is not None and self._dropout is not None:
-            windows.mul_(self._dropout[noise.dropped][:, None])
+        if noise.partner is not None and noise.mixed is not None:
+            assert self._mixing is not None
+            mixed = self._mixing.index_select(0, noise.mixed)
+            windows.lerp_(self._cut(noise.partner), mixed)
+        if noise.dropped is not None:
+            assert self._dropout is not None
+            windows.mul_(self._dropout.index_select(0, noise.dropped))
         return windows
+
+    def _cut(self, rows: Tensor) -> Tensor:
+        index = (self.reach[:, None] + rows).reshape(-1)
+        return self.x.index_select(0, index).view(len(self.reach), len(rows), -1)
 
     def _masks(self, share: float, generator: Generator) -> Tensor:
         masks = torch.empty((_N_MASKS, self.x.shape[1]), device=self.x.device)
