@@ -422,6 +422,41 @@ def test_masks_hide_what_the_encoders_see():
     assert [int((m[0] == 0).any(0).sum()) for m in masks] == [6, 4, 4]
 
 
+@pytest.mark.parametrize("full_batch", [True, False])
+def test_rows_of_no_stretch_may_hold_anything(full_batch):
+    values, labels = recordings()
+    losses = []
+    for filled in (0.0, np.nan, 1e9):
+        sessions = sessions_of(values, labels)
+        for k, session in enumerate(sessions):
+            segment = np.arange(len(session.values)) // 60
+            segment[100:110] = -1
+            spoiled = session.values.copy()
+            spoiled[100:110] = filled
+            sessions[k] = Session(spoiled, segment, session.pairs)
+        config = config_of(max_iterations=4, batch_size=400)
+        training = SessionTraining(sessions, config, full_batch=full_batch)
+        for _ in training.run():
+            pass
+        losses.append(training.losses)
+    np.testing.assert_array_equal(losses[0], losses[1])
+    np.testing.assert_array_equal(losses[0], losses[2])
+
+
+def test_windows_stay_in_their_stretch():
+    sessions = [
+        replace(session, segment=np.arange(len(session.values)) // 60)
+        for session in sessions_of(*recordings(), heldout=last_fifth)
+    ]
+    objective = SessionTraining(sessions, config_of(batch_size=2000)).objective
+    for session, rows in zip(
+        sessions, objective._rows(objective.draw().batch), strict=True
+    ):
+        seen = rows.numpy()[:, None] + np.arange(-5, 5)
+        assert np.all(session.segment[seen] == session.segment[rows.numpy()][:, None])
+        assert not last_fifth(session.values)[seen].any()
+
+
 def test_broken_labels_carry_no_bits():
     values, labels = recordings()
     rng = np.random.default_rng(0)

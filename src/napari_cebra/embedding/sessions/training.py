@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -144,7 +145,7 @@ class Drawn(NamedTuple):
     """The rows of a step, and the noise of each recording's windows."""
 
     batch: SessionBatch
-    noise: tuple[Noise, ...] | None
+    noise: tuple[Noise | None, ...] | None
     masks: tuple[Tensor, ...] | None = None
 
 
@@ -260,7 +261,19 @@ class SessionObjective(Objective):
 
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return InfoNCE of a batch, over all recordings."""
-        return self._contrast(self.network, batch)
+        return self._contrast(self.network, batch, self.generator)
+
+    def data_hash(self) -> str:
+        """Return a hash of all traces, stretches, and the pairs that are judged."""
+        digest = hashlib.sha256()
+        for session in self._sessions:
+            digest.update(session.values.tobytes())
+            digest.update(np.asarray(session.segment, np.int64).tobytes())
+        for batches in self._judged.values():
+            for drawn in batches:
+                for rows in self._rows(drawn.batch):
+                    digest.update(rows.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def infonce(self, network: nn.Module, heldout: bool) -> float | None:
         """Return InfoNCE in nats; with hybrid pairs the mean of both objectives."""
@@ -304,7 +317,12 @@ class SessionObjective(Objective):
             for s, start in enumerate(self._starts)
         ]
 
-    def _contrast(self, network: nn.Module, drawn: Drawn) -> Tensor:
+    def _contrast(
+        self,
+        network: nn.Module,
+        drawn: Drawn,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         assert isinstance(network, nn.ModuleList)
         batch = drawn.batch
         each = embed(
@@ -313,6 +331,7 @@ class SessionObjective(Objective):
             self._rows(batch),
             drawn.noise,
             drawn.masks,
+            generator,
         )
         split = [z.split(size) for z, size in zip(each, batch.sizes, strict=True)]
         parts = [torch.cat(part) for part in zip(*split, strict=True)]
@@ -342,6 +361,8 @@ def checked(s: int, session: Session) -> Session:
     try:
         values, segment = check_rows(session.values, session.segment, train, held)
         train = np.asarray(train, bool)
+        # rows of no stretch may hold anything, but encoders slide over them too
+        values = np.where(segment[:, None] >= 0, values, np.float32(0))
         if not (train & (segment >= 0)).any():
             raise InvalidInput("There is no row to train on; select some.")
     except InvalidInput as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_cebra.embedding.architectures import Network
 from napari_cebra.embedding.devices import resolve_device
 from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
 from napari_cebra.embedding.loop import Loop, torch_errors
@@ -21,6 +23,7 @@ from napari_cebra.embedding.sessions.contrast import contrast
 from napari_cebra.embedding.sessions.masks import Masks
 from napari_cebra.embedding.sessions.training import Session, checked, rows_of
 from napari_cebra.embedding.sessions.variables import Linked, link
+from napari_cebra.embedding.stack import embed_windows, steps_of
 from napari_cebra.embedding.windows import Noise, Windows
 from napari_cebra.recording import InvalidInput, complete_windows, window_rows
 
@@ -132,7 +135,7 @@ class Drawn(NamedTuple):
     """(S, 3 n) references, positives and negatives; what is random in windows."""
 
     rows: Tensor
-    noise: tuple[Noise, ...] | None
+    noise: tuple[Noise | None, ...] | None
     mask: Tensor | None
 
 
@@ -219,7 +222,18 @@ class UnifiedObjective(Objective):
 
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return InfoNCE of a batch."""
-        return self._contrast(self.network, batch)
+        return self._contrast(self.network, batch, self.generator)
+
+    def data_hash(self) -> str:
+        """Return a hash of all traces, stretches, and the pairs that are judged."""
+        digest = hashlib.sha256()
+        for session in self._sessions:
+            digest.update(session.values.tobytes())
+            digest.update(np.asarray(session.segment, np.int64).tobytes())
+        for batches in self._judged.values():
+            for drawn in batches:
+                digest.update(drawn.rows.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def infonce(self, network: nn.Module, heldout: bool) -> float | None:
         """Return InfoNCE in nats."""
@@ -255,17 +269,24 @@ class UnifiedObjective(Objective):
         positive = sampler.positive(reference, generator)
         return torch.cat([reference, positive, negative], 1) - self._starts
 
-    def _contrast(self, network: nn.Module, drawn: Drawn) -> Tensor:
+    def _contrast(
+        self, network: nn.Module, drawn: Drawn, generator: Generator | None = None
+    ) -> Tensor:
         parts = [
-            window.of(rows, None if drawn.noise is None else drawn.noise[s])
+            window.time_first(rows, None if drawn.noise is None else drawn.noise[s])
             for s, (window, rows) in enumerate(
                 zip(self._windows, drawn.rows, strict=True)
             )
         ]
         windows = torch.cat(parts, 2)
         if drawn.mask is not None:
-            windows = windows * drawn.mask
-        latents: Tensor = network.after_mean(windows)[:, 0]  # type: ignore[operator]
+            windows = windows * drawn.mask.transpose(0, 1)
+        assert isinstance(network, Network)
+        steps = steps_of(network) if windows.device.type == "cpu" else None
+        if steps is not None:
+            latents = embed_windows(network, steps, windows)
+        else:
+            latents = network.after_mean(windows.transpose(0, 1), generator)[:, 0]
         return contrast(self.criterion, *latents.chunk(3))
 
 
