@@ -182,6 +182,29 @@ def test_several_recordings_share_one_space():
         model.fit(sessions, LABEL)
 
 
+@pytest.mark.parametrize(
+    ("labels", "extra"),
+    [
+        ([], {}),
+        ([[CLASS, CLASS[:90]]], {}),
+        ([[LABEL, LABEL[:90]], [CLASS, CLASS[:90]]], {}),
+        ([[LABEL, LABEL[:90]]], {"hybrid": True}),
+        ([[LABEL, LABEL[:90]]], {"batch_size": None}),
+    ],
+)
+def test_several_recordings_in_every_way_the_reference_refuses(labels, extra):
+    model = CEBRA(**{**QUICK, "max_iterations": 3, **extra})
+    model.fit([X, X[:90, :4]], *labels)
+    assert model.transform(X[:90, :4], session_id=1).shape == (90, 3)
+    assert np.isfinite(model.solver_.log["total"]).all()
+
+
+def test_what_is_not_offered_for_several_recordings_is_said():
+    model = CEBRA(**QUICK, conditional="delta_normal", delta=0.1)
+    with pytest.raises(InvalidInput, match="one recording at a time"):
+        model.fit([X, X], [LABEL, LABEL])
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_a_saved_estimator_comes_back(tmp_path, several):
     model = CEBRA(**QUICK, standardize=True, model_architecture="offset5-model")

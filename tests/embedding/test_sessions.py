@@ -2,12 +2,6 @@
 
 from dataclasses import replace
 
-import cebra
-import cebra.data
-import cebra.distributions
-import cebra.models
-import cebra.models.criterions
-import cebra.solver
 import numpy as np
 import pytest
 import torch
@@ -88,6 +82,7 @@ def test_queries_are_dealt_to_the_recordings_at_random():
 
 
 def test_positives_are_as_far_as_those_of_the_reference_sampler():
+    cebra = pytest.importorskip("cebra")
     labels = [y.astype(np.float32) for y in walks()]
     data = cebra.data.DatasetCollection(
         *[
@@ -332,6 +327,7 @@ def test_sliding_over_covered_frames_equals_windows(name, few):
 
 @pytest.mark.parametrize("equal", [True, False])
 def test_loss_equals_the_references_for_its_weights_and_rows(equal):
+    cebra = pytest.importorskip("cebra")
     values, labels = recordings((9, 9, 9) if equal else (12, 9, 7))
     training = SessionTraining(sessions_of(values, labels), config_of(temperature=1.0))
     objective = training.objective
@@ -408,6 +404,57 @@ def test_every_kind_is_trained_judged_and_repeats_itself(kind, full_batch):
     assert first.objective.n_negatives == len(drawn.negative) == sum(drawn.sizes)
     for latents, n in zip(first.latents(), LENGTHS, strict=True):
         assert latents.shape == (n, 3)
+
+
+def test_masks_hide_what_the_encoders_see():
+    sessions = sessions_of(*recordings())
+    config = config_of(max_iterations=5)
+    plain, masked = (
+        SessionTraining(sessions, config, masks=masks)
+        for masks in (None, {"NeuronBlockMask": 0.5})
+    )
+    for training in (plain, masked):
+        for _ in training.run():
+            pass
+    assert not np.array_equal(plain.losses, masked.losses)
+    masks = masked.objective.draw().masks
+    assert [m.shape for m in masks] == [(192, 10, n) for n in (12, 9, 9)]
+    assert [int((m[0] == 0).any(0).sum()) for m in masks] == [6, 4, 4]
+
+
+@pytest.mark.parametrize("full_batch", [True, False])
+def test_rows_of_no_stretch_may_hold_anything(full_batch):
+    values, labels = recordings()
+    losses = []
+    for filled in (0.0, np.nan, 1e9):
+        sessions = sessions_of(values, labels)
+        for k, session in enumerate(sessions):
+            segment = np.arange(len(session.values)) // 60
+            segment[100:110] = -1
+            spoiled = session.values.copy()
+            spoiled[100:110] = filled
+            sessions[k] = Session(spoiled, segment, session.pairs)
+        config = config_of(max_iterations=4, batch_size=400)
+        training = SessionTraining(sessions, config, full_batch=full_batch)
+        for _ in training.run():
+            pass
+        losses.append(training.losses)
+    np.testing.assert_array_equal(losses[0], losses[1])
+    np.testing.assert_array_equal(losses[0], losses[2])
+
+
+def test_windows_stay_in_their_stretch():
+    sessions = [
+        replace(session, segment=np.arange(len(session.values)) // 60)
+        for session in sessions_of(*recordings(), heldout=last_fifth)
+    ]
+    objective = SessionTraining(sessions, config_of(batch_size=2000)).objective
+    for session, rows in zip(
+        sessions, objective._rows(objective.draw().batch), strict=True
+    ):
+        seen = rows.numpy()[:, None] + np.arange(-5, 5)
+        assert np.all(session.segment[seen] == session.segment[rows.numpy()][:, None])
+        assert not last_fifth(session.values)[seen].any()
 
 
 def test_broken_labels_carry_no_bits():

@@ -35,6 +35,15 @@ if TYPE_CHECKING:
         TimePairs,
         pairs_for,
     )
+    from napari_cebra.embedding.sessions import (
+        Masks,
+        MultiEncoder,
+        Session,
+        SessionTraining,
+        UnifiedEncoder,
+        UnifiedTraining,
+        adapt,
+    )
     from napari_cebra.embedding.training import Training, TrainReport
 
 _HOME = {
@@ -54,6 +63,13 @@ _HOME = {
     "MoviePairs": "pairs",
     "TimePairs": "pairs",
     "pairs_for": "pairs",
+    "Masks": "sessions",
+    "MultiEncoder": "sessions",
+    "Session": "sessions",
+    "SessionTraining": "sessions",
+    "UnifiedEncoder": "sessions",
+    "UnifiedTraining": "sessions",
+    "adapt": "sessions",
     "Training": "training",
     "TrainReport": "training",
 }
@@ -64,14 +80,21 @@ __all__ = [
     "DiscretePairs",
     "Encoder",
     "HybridPairs",
+    "Masks",
     "MixedPairs",
     "MoviePairs",
+    "MultiEncoder",
     "OrthogonalProcrustesAlignment",
+    "Session",
+    "SessionTraining",
     "TimePairs",
     "TrainConfig",
     "TrainReport",
     "Training",
     "TrainingError",
+    "UnifiedEncoder",
+    "UnifiedTraining",
+    "adapt",
     "consistency_score",
     "default_threads",
     "describe_device",

@@ -308,7 +308,7 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     Session(
                         r.values,
                         r.rows.segment,
-                        self._pairs_alone(r.labels),
+                        self._session_pairs(r.labels),
                         r.rows.train,
                         r.rows.heldout,
                     )
@@ -553,6 +553,16 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.label_periods,
         )
         return EveryRow(pairs) if self.batch_size is None else pairs
+
+    def _session_pairs(self, labels: Labels) -> Pairs:
+        """Return the pairs as training on several recordings takes them."""
+        if self.conditional in ("delta", "delta_normal") and labels.types:
+            raise InvalidInput(
+                "conditional='delta_normal' is offered for one recording at a time; "
+                "use time_delta for several."
+            )
+        pairs = self._pairs(labels)
+        return pairs.pairs if isinstance(pairs, EveryRow) else pairs
 
     def _config(self, read: list[Part], steps: int, fresh: bool) -> TrainConfig:
         """Return the settings of this training; all rows where no batch is set."""

@@ -13,6 +13,8 @@ from napari_cebra.embedding.architectures import TimeConv
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import Generator
+
     from napari_cebra.embedding.architectures import Network
     from napari_cebra.embedding.windows import Noise, Windows
 
@@ -24,26 +26,44 @@ def embed(
     networks: Sequence[Network],
     windows: Sequence[Windows],
     rows: Sequence[Tensor],
-    noise: Sequence[Noise] | None,
+    noise: Sequence[Noise | None] | None = None,
+    masks: Sequence[Tensor] | None = None,
+    generator: Generator | None = None,
 ) -> list[Tensor]:
     """Return the (n, D) latents of (n,) rows of each recording.
 
-    Without noise, windows overlap: the frames they cover are laid end to end
-    and each layer slides over them once, for all recordings in one product.
+    Without noise or masks, windows overlap: the frames they cover are laid end
+    to end and each layer slides over them once, for all recordings in one
+    product.
+
+    Parameters
+    ----------
+    networks, windows, rows
+        One a recording.
+    noise : one a recording, optional
+        Of `Windows.noise`.
+    masks : one (n, L, N) a recording, optional
+        Of `Masks`.
+    generator : Generator, optional
+        Draws the dropout of networks that have some; None leaves it out.
     """
     length = len(windows[0].reach)
     whole = [
         len(r) * length > _OVERLAP * len(w.x)
         for r, w in zip(rows, windows, strict=True)
     ]
-    slides = noise is None and _is_plain(networks[0])
+    slides = noise is None and masks is None and _is_plain(networks[0])
     if not slides or not (windows[0].x.device.type == "cpu" or all(whole)):
         latents = []
         for s, (network, window, row) in enumerate(
             zip(networks, windows, rows, strict=True)
         ):
-            x = window.of(row, None if noise is None else noise[s])
-            latents.append(network.after_mean(x)[:, 0])
+            own = None if noise is None else noise[s]
+            if masks is None:
+                latents.append(window.embed(network, row, own, generator))
+            else:
+                x = window.of(row, own) * masks[s]
+                latents.append(network.after_mean(x, generator)[:, 0])
         return latents
     frames, places = [], []
     for window, row, everything in zip(windows, rows, whole, strict=True):
@@ -75,9 +95,9 @@ def _is_plain(network: Network) -> bool:
     layers = network.architecture.layers
     plain = len(network.convs) == len(layers) and all(
         (layer.gelu or not layer.skip)
-        and getattr(layer, "stride", 1) == 1
-        and not getattr(layer, "dropout", 0)
-        and not getattr(layer, "beside", False)
+        and layer.stride == 1
+        and not layer.dropout
+        and not layer.beside
         for layer in layers
     )
     same = all(
@@ -86,7 +106,7 @@ def _is_plain(network: Network) -> bool:
         if layer.skip
     )
     head = network.architecture.head in ("sphere", "linear", "tanh")
-    bounds = getattr(network.architecture, "bounds", None) is None
+    bounds = network.architecture.bounds is None
     return plain and same and head and bounds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from napari_cebra.embedding.objective import Objective, generators
 from napari_cebra.embedding.pairs import Pairs, Rows
 from napari_cebra.embedding.sessions.contrast import contrast
 from napari_cebra.embedding.sessions.encoders import MultiEncoder
+from napari_cebra.embedding.sessions.masks import Masks
 from napari_cebra.embedding.sessions.network import embed
 from napari_cebra.embedding.sessions.pairs import SessionBatch, Ties, bind_sessions
 from napari_cebra.embedding.training import HYBRID_DIMENSIONS
@@ -25,7 +27,7 @@ from napari_cebra.embedding.windows import Noise, Windows, check_rows, complete_
 from napari_cebra.recording import InvalidInput, segments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_cebra.embedding.architectures import Architecture, Network
     from napari_cebra.embedding.config import TrainConfig
@@ -90,6 +92,8 @@ class SessionTraining(Loop):
     full_batch : bool
         Take every usable row of every recording in each step; `batch_size` is
         not used then.
+    masks : Masks or mapping, optional
+        What is hidden of the training windows.
     networks : sequence of Network, optional
         Start from these (see `adapt`), not from random weights.
 
@@ -109,16 +113,20 @@ class SessionTraining(Loop):
         ties: Ties = "random",
         exclude_self: bool = True,
         full_batch: bool = False,
+        masks: Masks | Mapping[str, Any] | None = None,
         networks: Sequence[Network] | None = None,
     ) -> None:
+        if masks is not None and not isinstance(masks, Masks):
+            masks = Masks(dict(masks))
         device = resolve_device(config.device)
         with torch_errors():
             objective = SessionObjective(
-                [_checked(s, session) for s, session in enumerate(sessions)],
+                [checked(s, session) for s, session in enumerate(sessions)],
                 config,
                 device,
                 (ties, exclude_self, full_batch),
                 networks,
+                masks if masks is not None and masks.values else None,
             )
             super().__init__(objective, config)
 
@@ -137,7 +145,8 @@ class Drawn(NamedTuple):
     """The rows of a step, and the noise of each recording's windows."""
 
     batch: SessionBatch
-    noise: tuple[Noise, ...] | None
+    noise: tuple[Noise | None, ...] | None
+    masks: tuple[Tensor, ...] | None = None
 
 
 class SessionObjective(Objective):
@@ -152,6 +161,7 @@ class SessionObjective(Objective):
         device: torch.device,
         drawing: tuple[Ties, bool, bool],
         networks: Sequence[Network] | None = None,
+        masks: Masks | None = None,
     ) -> None:
         if not sessions:
             raise InvalidInput("There is no recording to train on; give one or more.")
@@ -180,7 +190,8 @@ class SessionObjective(Objective):
             )
         lengths = [len(session.values) for session in sessions]
         self._starts = [sum(lengths[:s]) for s in range(len(sessions))]
-        self._noisy = config.input_dropout > 0
+        self._noisy = config.input_dropout > 0 or masks is not None
+        self._masks = masks
         self._bind(networks[0].architecture, drawing, judge)
 
     def _bind(
@@ -194,24 +205,16 @@ class SessionObjective(Objective):
         sessions = self._sessions
         pairs = [session.pairs for session in sessions]
 
-        def rows(which: str) -> list[Rows]:
-            found = []
-            for s, session in enumerate(sessions):
-                used = getattr(session, which)
-                stretch = segments(session.segment, used & (session.segment >= 0))
-                try:
-                    complete = complete_rows(session.segment, used, architecture)
-                except InvalidInput as error:
-                    raise InvalidInput(f"Recording {s}: {error}") from None
-                found.append(Rows(complete, stretch))
-            return found
-
         def judged(sampler: Any) -> list[Drawn]:
             count = 1 if full_batch else _EVALUATION_BATCHES
             return [Drawn(sampler.draw(self._n, judge), None) for _ in range(count)]
 
         self.sampler = bind_sessions(
-            pairs, rows("train_rows"), self.device, ties, exclude_self
+            pairs,
+            rows_of(sessions, "train_rows", architecture),
+            self.device,
+            ties,
+            exclude_self,
         )
         self._judged = {False: judged(self.sampler), True: []}
         self.n_negatives = len(self._judged[False][0].batch.negative)
@@ -223,7 +226,11 @@ class SessionObjective(Objective):
                     "have; hold rows out in all recordings, or in none."
                 )
             sampler = bind_sessions(
-                pairs, rows("heldout_rows"), self.device, ties, exclude_self
+                pairs,
+                rows_of(sessions, "heldout_rows", architecture),
+                self.device,
+                ties,
+                exclude_self,
             )
             self._judged[True] = judged(sampler)
 
@@ -236,11 +243,37 @@ class SessionObjective(Objective):
             window.noise(rows, self.generator)
             for window, rows in zip(self._windows, self._rows(batch), strict=True)
         )
-        return Drawn(batch, noise)
+        return Drawn(batch, noise, self._hidden(batch))
+
+    def _hidden(self, batch: SessionBatch) -> tuple[Tensor, ...] | None:
+        """Draw masks: a kind for each part of the batch in each recording."""
+        if self._masks is None:
+            return None
+        found = []
+        for window, size in zip(self._windows, batch.sizes, strict=True):
+            shape = (size, len(window.reach), window.x.shape[1])
+            parts = [
+                self._masks.draw(shape, self.generator).expand(shape)
+                for _ in range(len(batch.positives) + 2)
+            ]
+            found.append(torch.cat(parts))
+        return tuple(found)
 
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return InfoNCE of a batch, over all recordings."""
-        return self._contrast(self.network, batch)
+        return self._contrast(self.network, batch, self.generator)
+
+    def data_hash(self) -> str:
+        """Return a hash of all traces, stretches, and the pairs that are judged."""
+        digest = hashlib.sha256()
+        for session in self._sessions:
+            digest.update(session.values.tobytes())
+            digest.update(np.asarray(session.segment, np.int64).tobytes())
+        for batches in self._judged.values():
+            for drawn in batches:
+                for rows in self._rows(drawn.batch):
+                    digest.update(rows.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def infonce(self, network: nn.Module, heldout: bool) -> float | None:
         """Return InfoNCE in nats; with hybrid pairs the mean of both objectives."""
@@ -284,10 +317,22 @@ class SessionObjective(Objective):
             for s, start in enumerate(self._starts)
         ]
 
-    def _contrast(self, network: nn.Module, drawn: Drawn) -> Tensor:
+    def _contrast(
+        self,
+        network: nn.Module,
+        drawn: Drawn,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         assert isinstance(network, nn.ModuleList)
         batch = drawn.batch
-        each = embed(network, self._windows, self._rows(batch), drawn.noise)  # type: ignore[arg-type]
+        each = embed(
+            network,  # type: ignore[arg-type]
+            self._windows,
+            self._rows(batch),
+            drawn.noise,
+            drawn.masks,
+            generator,
+        )
         split = [z.split(size) for z, size in zip(each, batch.sizes, strict=True)]
         parts = [torch.cat(part) for part in zip(*split, strict=True)]
         reference, negative = parts[0], parts[-1]
@@ -303,15 +348,46 @@ class SessionObjective(Objective):
         return loss
 
 
-def _checked(s: int, session: Session) -> Session:
+def checked(s: int, session: Session) -> Session:
+    """Return recording s with its traces and rows checked and filled in.
+
+    Raises
+    ------
+    InvalidInput
+        If they do not fit together; the text names the recording.
+    """
     held = session.heldout_rows
     train = session.used if session.train_rows is None else session.train_rows
     try:
         values, segment = check_rows(session.values, session.segment, train, held)
         train = np.asarray(train, bool)
+        # rows of no stretch may hold anything, but encoders slide over them too
+        values = np.where(segment[:, None] >= 0, values, np.float32(0))
         if not (train & (segment >= 0)).any():
             raise InvalidInput("There is no row to train on; select some.")
     except InvalidInput as error:
         raise InvalidInput(f"Recording {s}: {error}") from None
     held = None if held is None else np.asarray(held, bool)
     return Session(values, segment, session.pairs, train, held)
+
+
+def rows_of(
+    sessions: Sequence[Session], which: str, architecture: Architecture
+) -> list[Rows]:
+    """Return the rows with complete windows among `train_rows` or `heldout_rows`.
+
+    Raises
+    ------
+    InvalidInput
+        If a recording has none.
+    """
+    found = []
+    for s, session in enumerate(sessions):
+        used = getattr(session, which)
+        stretch = segments(session.segment, used & (session.segment >= 0))
+        try:
+            complete = complete_rows(session.segment, used, architecture)
+        except InvalidInput as error:
+            raise InvalidInput(f"Recording {s}: {error}") from None
+        found.append(Rows(complete, stretch))
+    return found
