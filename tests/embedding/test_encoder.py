@@ -89,6 +89,9 @@ def test_padding_equals_reference_transform(name):
     enc.network.copy_reference_weights(model.model_.state_dict())
     got = enc.transform(values, np.zeros(60, int))
     np.testing.assert_allclose(got, model.transform(values), rtol=1e-5, atol=1e-6)
+    if name != "offset36-model":  # as long as two of these batches
+        in_batches = model.transform(values, batch_size=19)
+        np.testing.assert_allclose(got, in_batches, rtol=1e-5, atol=1e-6)
 
 
 def test_a_subsampling_encoder_gives_a_latent_per_frame():

@@ -10,16 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cebra.embedding import Encoder, TrainConfig, reference_files
+from napari_cebra.embedding import (
+    Encoder,
+    TrainConfig,
+    reference_files,
+    reference_pickle,
+)
 from napari_cebra.embedding.architectures import published_names
 from napari_cebra.embedding.encoder import Standardization, build_network
 from napari_cebra.embedding.reference_files import (
     ReferenceModel,
-    _keys,
     read_reference_model,
     without_standardization,
     write_reference_model,
 )
+from napari_cebra.embedding.reference_weights import weight_names
 from napari_cebra.recording import InvalidInput
 
 ROWS, N = 80, 6
@@ -51,7 +56,7 @@ def latents(model, x, session=None):
 def test_weights_have_the_names_of_the_reference(name):
     models = pytest.importorskip("cebra.models")
     theirs = models.init(name, num_neurons=5, num_units=6, num_output=3)
-    assert _keys(name) == list(theirs.state_dict())
+    assert weight_names(name) == list(theirs.state_dict())
 
 
 CASES = {
@@ -261,7 +266,7 @@ def test_what_the_session_allows_to_others_is_not_allowed_here(good):
         with pytest.raises(InvalidInput, match="asks for"):
             read_reference_model(good)
     left = torch.serialization.get_safe_globals()
-    assert not set(reference_files._STAND_INS) & set(left)
+    assert not set(reference_pickle.STAND_INS) & set(left)
 
 
 def test_a_damaged_file_is_one_sentence(good):
@@ -284,6 +289,8 @@ def test_a_damaged_file_is_one_sentence(good):
         ("name", "'own-model' is not a published one"),
         ("size", "sizes are not those of its weights"),
         ("huge", "not a number of neurons"),
+        ("hollow", "sizes are not those of its weights"),
+        ("endless", "does not hold a fitted model"),
         ("field", "receptive field"),
         ("fewer", "lacks the weights net"),
         ("more", "weights that its encoder does not have"),
@@ -300,6 +307,11 @@ def test_parts_that_do_not_fit_together_are_refused(damage, said, good):
         args["num_hidden_units"] = 10**6
     elif damage == "huge":
         content["state"]["n_features_in_"] = 10**12
+    elif damage == "hollow":  # a large array of one number, repeated
+        content["state"]["n_features_in_"] = 10**6
+        weights["net.0.weight"] = torch.ones(1, 1, 1).expand(8, 10**6, 2)
+    elif damage == "endless":
+        content["state"]["label_types_"].append(content["state"]["label_types_"])
     elif damage == "field":
         content["state"]["offset_"].left = 5
     elif damage == "fewer":
@@ -308,7 +320,7 @@ def test_parts_that_do_not_fit_together_are_refused(damage, said, good):
         weights["extra"] = torch.ones(1)
     else:
         del content["state"]["num_sessions_"]
-    good.write_bytes(reference_files._pickled(content))
+    good.write_bytes(reference_pickle.pickled(content))
     with pytest.raises(InvalidInput, match=rf"model\.pt.*{said}"):
         read_reference_model(good)
 

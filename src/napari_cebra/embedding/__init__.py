@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         OrthogonalProcrustesAlignment,
         ensemble_embeddings,
     )
-    from napari_cebra.embedding.architectures import receptive_field
+    from napari_cebra.embedding.architectures import published_names, receptive_field
     from napari_cebra.embedding.consistency import consistency_score
     from napari_cebra.embedding.devices import (
         default_threads,
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
         TimePairs,
         pairs_for,
     )
+    from napari_cebra.embedding.reference_files import (
+        ReferenceModel,
+        read_reference_model,
+        write_reference_model,
+    )
     from napari_cebra.embedding.sessions import (
         Masks,
         MultiEncoder,
@@ -51,6 +56,7 @@ _HOME = {
     "OrthogonalProcrustesAlignment": "alignment",
     "ensemble_embeddings": "alignment",
     "consistency_score": "consistency",
+    "published_names": "published",
     "receptive_field": "architectures",
     "default_threads": "devices",
     "describe_device": "devices",
@@ -70,6 +76,9 @@ _HOME = {
     "UnifiedEncoder": "sessions",
     "UnifiedTraining": "sessions",
     "adapt": "sessions",
+    "ReferenceModel": "reference_files",
+    "read_reference_model": "reference_files",
+    "write_reference_model": "reference_files",
     "Training": "training",
     "TrainReport": "training",
 }
@@ -85,6 +94,7 @@ __all__ = [
     "MoviePairs",
     "MultiEncoder",
     "OrthogonalProcrustesAlignment",
+    "ReferenceModel",
     "Session",
     "SessionTraining",
     "TimePairs",
@@ -100,9 +110,12 @@ __all__ = [
     "describe_device",
     "ensemble_embeddings",
     "pairs_for",
+    "published_names",
+    "read_reference_model",
     "receptive_field",
     "recommended",
     "resolve_device",
+    "write_reference_model",
 ]
 
 
