@@ -18,6 +18,13 @@ from napari_cebra.pipeline.embedding_result import (
     display_coordinates,
 )
 from napari_cebra.pipeline.fit import Fit, FitReport, fit
+from napari_cebra.pipeline.hypotheses import (
+    ComparisonReport,
+    HypothesisComparison,
+    HypothesisRow,
+    Interval,
+    compare_hypotheses,
+)
 from napari_cebra.pipeline.load import load_recording
 from napari_cebra.pipeline.project import (
     Project,
@@ -39,6 +46,7 @@ from napari_cebra.pipeline.target import Target
 
 __all__ = [
     "STIMULUS",
+    "ComparisonReport",
     "DecodeReport",
     "Decoding",
     "DecodingConfig",
@@ -46,6 +54,9 @@ __all__ = [
     "Embedding",
     "Fit",
     "FitReport",
+    "HypothesisComparison",
+    "HypothesisRow",
+    "Interval",
     "PipelineConfig",
     "Project",
     "Results",
@@ -57,6 +68,7 @@ __all__ = [
     "TrainingLog",
     "attach_movie",
     "attach_table",
+    "compare_hypotheses",
     "correlation_with_truth",
     "decode",
     "decoded_columns",

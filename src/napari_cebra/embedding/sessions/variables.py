@@ -1,0 +1,400 @@
+"""The variables that link recordings, and the search for the nearest row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_cebra.embedding.pairs import (
+    ContinuousPairs,
+    DiscretePairs,
+    MixedPairs,
+    Rows,
+)
+from napari_cebra.embedding.pairs.nearest import Search, build_search
+from napari_cebra.embedding.pairs.rows import Groups, Pool, below, check_length
+from napari_cebra.embedding.pairs.time import has_partner
+from napari_cebra.recording import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Generator
+
+    from napari_cebra.embedding.pairs import Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Linked:
+    """Rows of several recordings in one space of variables.
+
+    Rows are counted through all recordings, and so are the groups of rows
+    with equal values.
+
+    Parameters
+    ----------
+    values : (sum T, c) tensor
+        Columns as given (angles in radians); the last is the class, if any.
+    deltas : (k, c) tensor or None
+        Differences that time makes, of all recordings; None for classes alone.
+    circular : tuple of bool
+        Which columns are angles.
+    searches : one a recording
+        Of its distinct points.
+    group_starts : tuple of int
+        The first group of each recording.
+    groups : Groups
+    first_rows : (G,) tensor
+        The first row of each group.
+    pools : one a recording
+    by_class : bool
+        Draw references from each class equally often.
+    """
+
+    values: Tensor
+    deltas: Tensor | None
+    circular: tuple[bool, ...]
+    searches: tuple[Search, ...]
+    group_starts: tuple[int, ...]
+    groups: Groups
+    first_rows: Tensor
+    pools: tuple[Pool, ...]
+    by_class: bool
+
+    def references(self, n: int | None, generator: Generator) -> Tensor:
+        """Return n rows of each recording end to end; None: every row once."""
+        if n is None:
+            return torch.cat([pool.rows for pool in self.pools])
+        if not self.by_class:
+            return torch.cat([pool.draw(n, generator) for pool in self.pools])
+        stops = (*self.group_starts[1:], len(self.groups.count))
+        parts = []
+        for low, high in zip(self.group_starts, stops, strict=True):
+            device = self.values.device
+            group = torch.randint(low, high, (n,), generator=generator, device=device)
+            pick = below(self.groups.count[group], generator)
+            parts.append(self.groups.members[self.groups.start[group] + pick])
+        return torch.cat(parts)
+
+    def delta(self, n: int, generator: Generator) -> Tensor | float:
+        """Draw n differences."""
+        if self.deltas is None:
+            return 0.0
+        pick = torch.randint(
+            len(self.deltas), (n,), generator=generator, device=self.deltas.device
+        )
+        return self.deltas[pick]
+
+    def nearest(
+        self,
+        query: Tensor,
+        sizes: Sequence[int],
+        generator: Generator,
+        first: bool = False,
+        excluded: Tensor | None = None,
+    ) -> Tensor:
+        """Return for each query the nearest row of the recording it is put to.
+
+        Parameters
+        ----------
+        query : (n, c) tensor
+            Columns; the first `sizes[0]` are put to recording 0, and so on.
+        sizes : sequence of int
+        generator : Generator
+        first : bool
+            Take the first of equally near rows, not one of them at random.
+        excluded : (n,) tensor, optional
+            A row that each query may not be answered with.
+        """
+        parts = points(query, self.circular).split(list(sizes))
+        found = []
+        own = (
+            None
+            if excluded is None
+            else self.groups.group_of[excluded].split(list(sizes))
+        )
+        for s, part in enumerate(parts):
+            index, distance = self.searches[s].candidates(part)
+            group = index + self.group_starts[s]
+            if own is not None:
+                alone = self.groups.count[own[s]] == 1
+                bad = (group == own[s][:, None]) & alone[:, None]
+                distance = distance.masked_fill(bad, torch.inf)
+            tied = distance <= distance.min(dim=1, keepdim=True).values
+            if first:
+                lot = -self.first_rows[group].to(distance.dtype)
+            else:
+                lot = torch.rand(tied.shape, generator=generator, device=tied.device)
+            choice = lot.masked_fill(~tied, -torch.inf).argmax(dim=1, keepdim=True)
+            found.append(group.gather(1, choice)[:, 0])
+        return self._member(torch.cat(found), excluded, generator, first)
+
+    def _member(
+        self, group: Tensor, excluded: Tensor | None, generator: Generator, first: bool
+    ) -> Tensor:
+        groups, count = self.groups, self.groups.count[group]
+        if excluded is None:
+            pick = torch.zeros_like(count) if first else below(count, generator)
+            return groups.members[groups.start[group] + pick]
+        own = groups.group_of[excluded] == group
+        pick = (
+            torch.zeros_like(count) if first else below(count - own.long(), generator)
+        )
+        pick = pick + (own & (pick >= groups.rank[excluded])).long()
+        return groups.members[groups.start[group] + pick]
+
+
+def points(columns: Tensor, circular: tuple[bool, ...]) -> Tensor:
+    """Return points, of which the Euclidean distance counts, of (n, c) columns."""
+    if circular == (True,):
+        return columns % (2 * np.pi)
+    parts = []
+    for j, angle in enumerate(circular):
+        column = columns[:, j]
+        parts += [column.cos(), column.sin()] if angle else [column]
+    return torch.stack(parts, dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """The variables of one recording."""
+
+    values: np.ndarray
+    classes: np.ndarray | None
+    rows: Rows
+    offset: int
+
+
+def link(
+    pairs: Sequence[Pairs],
+    rows: Sequence[Rows],
+    device: torch.device,
+    exclude_self: bool = True,
+) -> Linked:
+    """Put the variables of all recordings into one space.
+
+    Raises
+    ------
+    InvalidInput
+        If they share no range or class, or a recording has too few rows.
+    """
+    parts = [
+        _columns(s, p, r) for s, (p, r) in enumerate(zip(pairs, rows, strict=True))
+    ]
+    widths = {part.values.shape[1] for part in parts}
+    if len(widths) > 1:
+        raise InvalidInput(
+            "The recordings have different numbers of variables "
+            f"({', '.join(str(p.values.shape[1]) for p in parts)}); give all of them "
+            "the same ones."
+        )
+    parts = _common_classes(parts, 2 if exclude_self else 1)
+    rule = _continuous(pairs[0])
+    periods = (rule.periods if rule else None) or (None,) * widths.pop()
+    parts = [_scaled(part, periods) for part in parts]
+    _check_ranges(parts, periods)
+    if rule is not None and rule.standardize:
+        parts = _standardized(parts, periods)
+    circular = tuple(period is not None for period in periods)
+    has_class = parts[0].classes is not None
+    if has_class:
+        parts = _with_class_column(parts)
+        circular = (*circular, False)
+    deltas = _deltas(parts, has_class) if rule is not None else None
+    by_class = isinstance(pairs[0], DiscretePairs) and pairs[0].prior == "uniform"
+    return _build(parts, deltas, circular, by_class, device)
+
+
+def _columns(s: int, pairs: Pairs, rows: Rows) -> _Columns:
+    rule = _continuous(pairs)
+    classes = None
+    if isinstance(pairs, MixedPairs | DiscretePairs):
+        classes = np.asarray(pairs.classes)
+        check_length(classes, rows, f"the discrete variable of recording {s}")
+        rows = rows.having(classes >= 0)
+    elif rule is None:
+        raise InvalidInput(
+            "Pairs by movie frame are drawn within one recording; to link several, "
+            "use the frame that was shown as a discrete or continuous variable."
+        )
+    if rule is None:
+        return _Columns(np.empty((len(rows.segment), 0)), classes, rows, 0)
+    values = np.asarray(rule.values, np.float64)
+    values = values[:, None] if values.ndim == 1 else values
+    check_length(values, rows, f"the continuous variable of recording {s}")
+    known = np.asarray(np.isfinite(values).all(axis=1))
+    rows = rows.having(known)
+    values = np.where(known[:, None], values, 0.0)
+    return _Columns(values, classes, rows, rule.time_offset)
+
+
+def _continuous(pairs: Pairs) -> ContinuousPairs | None:
+    if isinstance(pairs, MixedPairs):
+        return pairs.continuous
+    return pairs if isinstance(pairs, ContinuousPairs) else None
+
+
+def _common_classes(parts: list[_Columns], least: int) -> list[_Columns]:
+    """Keep the rows of classes that every recording has often enough."""
+    if parts[0].classes is None:
+        for s, part in enumerate(parts):
+            if part.rows.references.sum() < 3:
+                raise InvalidInput(
+                    f"Recording {s} has only {int(part.rows.references.sum())} usable "
+                    "rows with a known variable; use more rows, or leave it out."
+                )
+        return parts
+    common: set[int] | None = None
+    for part in parts:
+        assert part.classes is not None
+        names, count = np.unique(part.classes[part.rows.references], return_counts=True)
+        own = set(names[count >= least].tolist())
+        common = own if common is None else common & own
+    if not common:
+        raise InvalidInput(
+            "There is no class of the discrete variable that every recording has in "
+            f"{least} usable rows or more, so nothing links them; choose another "
+            "variable, or other recordings."
+        )
+    kept = np.array(sorted(common))
+    return [
+        _Columns(
+            part.values,
+            np.searchsorted(kept, part.classes).clip(0, len(kept) - 1),
+            part.rows.having(np.isin(part.classes, kept)),
+            part.offset,
+        )
+        for part in parts
+        if part.classes is not None
+    ]
+
+
+def _scaled(part: _Columns, periods: Sequence[float | None]) -> _Columns:
+    if len(periods) != part.values.shape[1]:
+        raise InvalidInput(
+            f"There are {part.values.shape[1]} variables but {len(periods)} periods."
+        )
+    values = part.values.copy()
+    for j, period in enumerate(periods):
+        if period is not None:
+            values[:, j] *= 2 * np.pi / period
+    return _Columns(values, part.classes, part.rows, part.offset)
+
+
+def _check_ranges(parts: Sequence[_Columns], periods: Sequence[float | None]) -> None:
+    for j, period in enumerate(periods):
+        if period is not None:  # an angle: half a turn of the other is never far
+            continue
+        used = [part.values[part.rows.references, j] for part in parts]
+        lows, highs = [u.min() for u in used], [u.max() for u in used]
+        a, b = int(np.argmax(lows)), int(np.argmin(highs))
+        if lows[a] > highs[b]:
+            raise InvalidInput(
+                f"Recordings {b} and {a} share no range of variable {j}: it lies "
+                f"between {lows[b]:g} and {highs[b]:g} in one, between {lows[a]:g} and "
+                f"{highs[a]:g} in the other; bring both to the same units and zero, or "
+                "link them by another variable."
+            )
+        if max(highs) == min(lows):
+            raise InvalidInput(
+                f"Variable {j} has the same value in all usable rows, so there is "
+                "nothing to learn from it; choose another variable or other rows."
+            )
+
+
+def _standardized(
+    parts: Sequence[_Columns], periods: Sequence[float | None]
+) -> list[_Columns]:
+    used = np.concatenate([part.values[part.rows.references] for part in parts])
+    scale = np.array(
+        [
+            1.0 if p is not None else used[:, j].std() or 1.0
+            for j, p in enumerate(periods)
+        ]
+    )
+    return [
+        _Columns(part.values / scale, part.classes, part.rows, part.offset)
+        for part in parts
+    ]
+
+
+def _with_class_column(parts: Sequence[_Columns]) -> list[_Columns]:
+    """Set classes farther apart than any query can be from its own class."""
+    width = parts[0].values.shape[1]
+    most = max(
+        (float(np.abs(p.values[p.rows.references]).max()) if width else 0.0)
+        for p in parts
+    )
+    separation = 8.0 * most * width + 8.0
+    return [
+        _Columns(
+            np.column_stack([part.values, part.classes * separation]),
+            part.classes,
+            part.rows,
+            part.offset,
+        )
+        for part in parts
+        if part.classes is not None
+    ]
+
+
+def _deltas(parts: Sequence[_Columns], has_class: bool) -> np.ndarray:
+    """Differences that time makes within a stretch, of all recordings."""
+    found = []
+    for part in parts:
+        lagged = np.flatnonzero(has_partner(part.rows, part.offset))
+        found.append(part.values[lagged + part.offset] - part.values[lagged])
+    deltas = np.concatenate(found)
+    if len(deltas) == 0:
+        raise InvalidInput(
+            f"No recording has a usable row with another {parts[0].offset} frames "
+            "later in the same stretch; use a smaller time offset, or longer trials."
+        )
+    if has_class:
+        deltas[:, -1] = 0.0
+    return deltas
+
+
+def _build(
+    parts: Sequence[_Columns],
+    deltas: np.ndarray | None,
+    circular: tuple[bool, ...],
+    by_class: bool,
+    device: torch.device,
+) -> Linked:
+    period = 2 * np.pi if circular == (True,) else None
+    start = group_start = 0
+    rows, group, pools, searches, group_starts = [], [], [], [], []
+    for part in parts:
+        used = np.flatnonzero(part.rows.references)
+        where = points(torch.as_tensor(part.values[used]), circular).numpy()
+        distinct, index = np.unique(where, axis=0, return_inverse=True)
+        searches.append(build_search(distinct, period, device))
+        group_starts.append(group_start)
+        group.append(index.ravel() + group_start)
+        group_start += len(distinct)
+        rows.append(used + start)
+        pool = Pool(part.rows.references, device)
+        pool.rows = pool.rows + start
+        pools.append(pool)
+        start += len(part.values)
+    groups = Groups(np.concatenate(rows), np.concatenate(group), start, device)
+    kind = torch.float32 if device.type == "mps" else torch.float64
+    values = np.concatenate([part.values for part in parts])
+    return Linked(
+        values=torch.as_tensor(values, device=device, dtype=kind),
+        deltas=None
+        if deltas is None
+        else torch.as_tensor(deltas, device=device, dtype=kind),
+        circular=circular,
+        searches=tuple(searches),
+        group_starts=tuple(group_starts),
+        groups=groups,
+        first_rows=groups.members[groups.start],
+        pools=tuple(pools),
+        by_class=by_class,
+    )
