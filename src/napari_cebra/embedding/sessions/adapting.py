@@ -10,7 +10,8 @@ import torch
 from napari_cebra.embedding.encoder import build_network
 from napari_cebra.embedding.objective import generators
 from napari_cebra.embedding.sessions.encoders import MultiEncoder
-from napari_cebra.embedding.sessions.training import Session, SessionTraining
+from napari_cebra.embedding.sessions.session import Session
+from napari_cebra.embedding.sessions.training import SessionTraining
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:

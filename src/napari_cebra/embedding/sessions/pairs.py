@@ -11,7 +11,7 @@ from torch import Tensor
 from napari_cebra.embedding.pairs import HybridPairs, Rows, TimePairs
 from napari_cebra.embedding.pairs.rows import Pool
 from napari_cebra.embedding.pairs.time import has_partner
-from napari_cebra.embedding.sessions.variables import Linked, link
+from napari_cebra.embedding.sessions.variables import link
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Generator
 
     from napari_cebra.embedding.pairs import Pairs
+    from napari_cebra.embedding.sessions.linked import Linked
 
 Ties = Literal["random", "first"]
 
