@@ -57,7 +57,7 @@ SEGMENTS = {
 @pytest.mark.parametrize("chunk", [None, 1])
 def test_transform_equals_window_by_window(name, case, chunk, monkeypatch):
     if chunk is not None:
-        monkeypatch.setattr(encoder_module, "_CHUNK_BYTES", chunk)
+        monkeypatch.setitem(encoder_module._CHUNK_BYTES, "cpu", chunk)
         monkeypatch.setattr(encoder_module, "_SMALLEST_CHUNK", 5)
     values = np.random.default_rng(1).normal(size=(40, N)).astype(np.float32)
     segment = SEGMENTS[case]

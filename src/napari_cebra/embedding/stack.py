@@ -68,8 +68,16 @@ def layers_at_once(steps: tuple[Step, ...], n: int, length: int, rows: int) -> i
 
 
 def embed_windows(network: Network, steps: tuple[Step, ...], windows: Tensor) -> Tensor:
-    """Return the (n, D) latents of (L, n, C) windows."""
+    """Return the (n, D) latents of (L, n, C) windows; of longer ones, (L'·n, D)."""
     return _head(network, _through(network, steps, windows, None, 0))
+
+
+def slide(network: Network, x: Tensor) -> Tensor:
+    """Return the latents of every window of (L, N) rows, without dropout."""
+    steps = steps_of(network) if x.device.type == "cpu" else None
+    if steps is None:
+        return network.slide(x[None])[0]
+    return embed_windows(network, steps, network.mean(x)[:, None])
 
 
 def embed_rows(
@@ -180,13 +188,15 @@ class _Stack(torch.autograd.Function):
             )
             if i == 0:
                 break
-            behind = torch.zeros_like(x)
-            crop = (step.kernel - 1) // 2 * n
+            behind = torch.empty_like(x)
+            behind[len(through) :] = 0
+            torch.mm(through, taps[0].T, out=behind[: len(through)])
+            for t in range(1, len(taps)):
+                behind[t * n : t * n + len(through)].addmm_(through, taps[t].T)
             if step.skip:
+                crop = (step.kernel - 1) // 2 * n
                 kept = grad if step.skip == "+" else through
-                behind[crop : crop + len(kept)] = kept
-            for t, tap in enumerate(taps):
-                behind[t * n : t * n + len(through)].addmm_(through, tap.T)
+                behind[crop : crop + len(kept)].add_(kept)
             grad = behind
             if ctx.index is not None and i == ctx.whole:
                 grad, n = _spread(grad, ctx.index, ctx.rows), 1
