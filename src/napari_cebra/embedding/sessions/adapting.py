@@ -28,8 +28,8 @@ def adapt(
     config: TrainConfig | None = None,
     *,
     sources: Sequence[int] | None = None,
-    ties: Ties = "random",
-    exclude_self: bool = True,
+    ties: Ties | None = None,
+    exclude_self: bool | None = None,
     full_batch: bool = False,
 ) -> SessionTraining:
     """Return a training that fits a trained model to new recordings.

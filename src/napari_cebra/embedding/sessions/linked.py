@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_cebra.embedding.pairs.rows import Groups, Pool, below
+from napari_cebra.embedding.pairs.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Generator
 
     from napari_cebra.embedding.pairs.nearest import Search
+    from napari_cebra.embedding.pairs.rows import ByClass, Groups, Pool
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +40,12 @@ class Linked:
     group_starts : tuple of int
         The first group of each recording.
     groups : Groups
-    first_rows : (G,) tensor
-        The first row of each group.
     pools : one a recording
-    by_class : bool
-        Draw references from each class equally often.
+        All rows.
+    priors : one a recording
+        What references and negatives are drawn from.
+    noise : (c,) tensor, optional
+        SD of normal differences, in place of `deltas`.
     """
 
     values: Tensor
@@ -52,27 +54,23 @@ class Linked:
     searches: tuple[Search, ...]
     group_starts: tuple[int, ...]
     groups: Groups
-    first_rows: Tensor
     pools: tuple[Pool, ...]
-    by_class: bool
+    priors: tuple[Pool | ByClass, ...]
+    noise: Tensor | None = None
 
     def references(self, n: int | None, generator: Generator) -> Tensor:
         """Return n rows of each recording end to end; None: every row once."""
         if n is None:
             return torch.cat([pool.rows for pool in self.pools])
-        if not self.by_class:
-            return torch.cat([pool.draw(n, generator) for pool in self.pools])
-        stops = (*self.group_starts[1:], len(self.groups.count))
-        parts = []
-        for low, high in zip(self.group_starts, stops, strict=True):
-            device = self.values.device
-            group = torch.randint(low, high, (n,), generator=generator, device=device)
-            pick = below(self.groups.count[group], generator)
-            parts.append(self.groups.members[self.groups.start[group] + pick])
-        return torch.cat(parts)
+        return torch.cat([prior.draw(n, generator) for prior in self.priors])
 
     def delta(self, n: int, generator: Generator) -> Tensor | float:
         """Draw n differences."""
+        if self.noise is not None:
+            shape, kind = (n, len(self.noise)), self.noise.dtype
+            device = self.noise.device
+            normal = torch.randn(shape, generator=generator, device=device, dtype=kind)
+            return normal * self.noise
         if self.deltas is None:
             return 0.0
         pick = torch.randint(
@@ -102,41 +100,23 @@ class Linked:
             A row that each query may not be answered with.
         """
         parts = points(query, self.circular).split(list(sizes))
-        found = []
-        own = (
-            None
-            if excluded is None
-            else self.groups.group_of[excluded].split(list(sizes))
-        )
-        for s, part in enumerate(parts):
-            index, distance = self.searches[s].candidates(part)
-            group = index + self.group_starts[s]
-            if own is not None:
-                alone = self.groups.count[own[s]] == 1
-                bad = (group == own[s][:, None]) & alone[:, None]
-                distance = distance.masked_fill(bad, torch.inf)
-            tied = distance <= distance.min(dim=1, keepdim=True).values
-            if first:
-                lot = -self.first_rows[group].to(distance.dtype)
-            else:
-                lot = torch.rand(tied.shape, generator=generator, device=tied.device)
-            choice = lot.masked_fill(~tied, -torch.inf).argmax(dim=1, keepdim=True)
-            found.append(group.gather(1, choice)[:, 0])
-        return self._member(torch.cat(found), excluded, generator, first)
-
-    def _member(
-        self, group: Tensor, excluded: Tensor | None, generator: Generator, first: bool
-    ) -> Tensor:
-        groups, count = self.groups, self.groups.count[group]
         if excluded is None:
-            pick = torch.zeros_like(count) if first else below(count, generator)
-            return groups.members[groups.start[group] + pick]
-        own = groups.group_of[excluded] == group
-        pick = (
-            torch.zeros_like(count) if first else below(count - own.long(), generator)
+            asker = query.new_zeros(len(query), dtype=torch.int64)
+            banned = torch.full_like(asker, -1)
+        else:
+            asker, own = excluded, self.groups.group_of[excluded]
+            banned = torch.where(self.groups.count[own] == 1, own, -1)
+        order = self.groups.first if first else None
+        found = []
+        for s, (part, ban) in enumerate(
+            zip(parts, banned.split(list(sizes)), strict=True)
+        ):
+            index, distance = self.searches[s].candidates(part)
+            candidates = index + self.group_starts[s], distance
+            found.append(nearest(candidates, ban, generator, order))
+        return self.groups.draw(
+            torch.cat(found), asker, generator, excluded is not None, first
         )
-        pick = pick + (own & (pick >= groups.rank[excluded])).long()
-        return groups.members[groups.start[group] + pick]
 
 
 def points(columns: Tensor, circular: tuple[bool, ...]) -> Tensor:

@@ -48,10 +48,11 @@ class SessionTraining(Loop):
         Two or more.
     config : TrainConfig
         `batch_size` references are drawn from each recording.
-    ties : {"random", "first"}
-        Which of several equally near rows is the positive.
-    exclude_self : bool
-        No row is its own positive.
+    ties : {"random", "first"}, optional
+        Which of several equally near rows is the positive; by default as the
+        pairs say.
+    exclude_self : bool, optional
+        No row is its own positive; by default as the pairs say.
     full_batch : bool
         Take every usable row of every recording in each step; `batch_size` is
         not used then.
@@ -73,8 +74,8 @@ class SessionTraining(Loop):
         sessions: Sequence[Session],
         config: TrainConfig,
         *,
-        ties: Ties = "random",
-        exclude_self: bool = True,
+        ties: Ties | None = None,
+        exclude_self: bool | None = None,
         full_batch: bool = False,
         masks: Masks | Mapping[str, Any] | None = None,
         networks: Sequence[Network] | None = None,
@@ -122,7 +123,7 @@ class SessionObjective(Objective):
         sessions: Sequence[Session],
         config: TrainConfig,
         device: torch.device,
-        drawing: tuple[Ties, bool, bool],
+        drawing: tuple[Ties | None, bool | None, bool],
         networks: Sequence[Network] | None = None,
         masks: Masks | None = None,
     ) -> None:
@@ -160,7 +161,7 @@ class SessionObjective(Objective):
     def _bind(
         self,
         architecture: Architecture,
-        drawing: tuple[Ties, bool, bool],
+        drawing: tuple[Ties | None, bool | None, bool],
         judge: torch.Generator,
     ) -> None:
         ties, exclude_self, full_batch = drawing

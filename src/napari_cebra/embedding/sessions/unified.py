@@ -18,6 +18,7 @@ from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.objective import Objective, generators
 from napari_cebra.embedding.sessions.contrast import contrast
 from napari_cebra.embedding.sessions.masks import Masks
+from napari_cebra.embedding.sessions.pairs import settings
 from napari_cebra.embedding.sessions.session import Session, checked, rows_of
 from napari_cebra.embedding.sessions.side_by_side import UnifiedSampler, line_up
 from napari_cebra.embedding.sessions.unified_encoder import UnifiedEncoder
@@ -69,8 +70,8 @@ class UnifiedTraining(Loop):
         config: TrainConfig,
         masks: Masks | Mapping[str, Any] | None = None,
         *,
-        ties: Ties = "random",
-        exclude_self: bool = True,
+        ties: Ties | None = None,
+        exclude_self: bool | None = None,
     ) -> None:
         if masks is not None and not isinstance(masks, Masks):
             masks = Masks(dict(masks))
@@ -79,8 +80,7 @@ class UnifiedTraining(Loop):
                 [checked(s, session) for s, session in enumerate(sessions)],
                 config,
                 masks if masks is not None and masks.values else None,
-                ties == "first",
-                exclude_self,
+                *settings(sessions[0].pairs, ties, exclude_self),
             )
             super().__init__(objective, config)
 

@@ -15,7 +15,7 @@ from napari_cebra.embedding.pairs import (
     Rows,
 )
 from napari_cebra.embedding.pairs.nearest import build_search
-from napari_cebra.embedding.pairs.rows import Groups, Pool, check_length
+from napari_cebra.embedding.pairs.rows import ByClass, Groups, Pool, check_length
 from napari_cebra.embedding.pairs.time import has_partner
 from napari_cebra.embedding.sessions.linked import Linked, points
 from napari_cebra.recording import InvalidInput
@@ -71,9 +71,17 @@ def link(
     if has_class:
         parts = _with_class_column(parts)
         circular = (*circular, False)
-    deltas = _deltas(parts, has_class) if rule is not None else None
-    by_class = isinstance(pairs[0], DiscretePairs) and pairs[0].prior == "uniform"
-    return _build(parts, deltas, circular, by_class, device)
+    deltas = noise = None
+    if rule is not None and rule.delta is None:
+        deltas = _deltas(parts, has_class)
+    elif rule is not None and rule.delta is not None:
+        width = parts[0].values.shape[1] - has_class
+        scale = [1.0 if p is None else 2 * np.pi / p for p in periods]
+        noise = np.array([rule.delta * scale[j] for j in range(width)])
+        noise = np.append(noise, 0.0) if has_class else noise
+    classed = pairs[0] if isinstance(pairs[0], DiscretePairs | MixedPairs) else None
+    uniform = classed is not None and classed.prior == "uniform"
+    return _build(parts, (deltas, noise), circular, uniform, device)
 
 
 def _columns(s: int, pairs: Pairs, rows: Rows) -> _Columns:
@@ -228,14 +236,16 @@ def _deltas(parts: Sequence[_Columns], has_class: bool) -> np.ndarray:
 
 def _build(
     parts: Sequence[_Columns],
-    deltas: np.ndarray | None,
+    differences: tuple[np.ndarray | None, np.ndarray | None],
     circular: tuple[bool, ...],
-    by_class: bool,
+    uniform: bool,
     device: torch.device,
 ) -> Linked:
     period = 2 * np.pi if circular == (True,) else None
     start = group_start = 0
+    total = sum(len(part.values) for part in parts)
     rows, group, pools, searches, group_starts = [], [], [], [], []
+    priors: list[Pool | ByClass] = []
     for part in parts:
         used = np.flatnonzero(part.rows.references)
         where = points(torch.as_tensor(part.values[used]), circular).numpy()
@@ -248,20 +258,28 @@ def _build(
         pool = Pool(part.rows.references, device)
         pool.rows = pool.rows + start
         pools.append(pool)
+        if uniform and part.classes is not None:
+            _, own = np.unique(part.classes[used], return_inverse=True)
+            priors.append(ByClass(Groups(used + start, own, total, device)))
+        else:
+            priors.append(pool)
         start += len(part.values)
-    groups = Groups(np.concatenate(rows), np.concatenate(group), start, device)
+    groups = Groups(np.concatenate(rows), np.concatenate(group), total, device)
     kind = torch.float32 if device.type == "mps" else torch.float64
     values = np.concatenate([part.values for part in parts])
+
+    def tensor(array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(array, device=device, dtype=kind)
+
+    deltas, noise = differences
     return Linked(
-        values=torch.as_tensor(values, device=device, dtype=kind),
-        deltas=None
-        if deltas is None
-        else torch.as_tensor(deltas, device=device, dtype=kind),
+        values=tensor(values),
+        deltas=None if deltas is None else tensor(deltas),
         circular=circular,
         searches=tuple(searches),
         group_starts=tuple(group_starts),
         groups=groups,
-        first_rows=groups.members[groups.start],
         pools=tuple(pools),
-        by_class=by_class,
+        priors=tuple(priors),
+        noise=None if noise is None else tensor(noise),
     )
