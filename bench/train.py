@@ -216,7 +216,7 @@ def measure_transform(threads: int, turns: int) -> dict:
     segment = np.zeros(len(values), int)
     theirs = peer("time", 1).fit(values[:10_000])
     encoder = ours(values[:1000], values[:1000], "time", threads).model()
-    encoder.network.copy_reference_weights(theirs.state_dict_)
+    encoder.network.copy_reference_weights(theirs.model_.state_dict())
     whole = replace(encoder, standardization=unscaled(values.shape[1]))
     mine, other, memory = [], [], []
     for _ in range(turns):
