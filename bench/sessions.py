@@ -104,11 +104,10 @@ def peer_turn(recordings: list, steps: int) -> float:
     return (ticks[-1] - ticks[0]) / (len(ticks) - 1)
 
 
-def measure_step(threads: int, turns: int) -> tuple[float, float]:
+def measure_step(
+    training: SessionTraining, recordings: list, turns: int
+) -> tuple[float, float]:
     """Return seconds per step, ours and the reference's."""
-    torch.set_num_threads(threads)
-    recordings = made_recordings()
-    training = ours(recordings, threads)
     our_turn(training, 5)
     mine, theirs = [], []
     for _ in range(turns):
@@ -188,7 +187,10 @@ def main() -> None:
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     if "step" in options.what:
-        own, peer = measure_step(options.threads, options.turns)
+        torch.set_num_threads(options.threads)
+        recordings = made_recordings()
+        training = ours(recordings, options.threads)
+        own, peer = measure_step(training, recordings, options.turns)
         print(
             f"step_multisession: ours {own * 1e3:.1f} ms, cebra {peer * 1e3:.1f} ms, "
             f"ratio {peer / own:.1f}"

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import cebra
 import numpy as np
+import sessions as several
 import torch
 
 from napari_cebra.embedding import (
@@ -37,6 +38,7 @@ from napari_cebra.embedding import (
 from napari_cebra.embedding.encoder import Standardization
 
 if TYPE_CHECKING:
+    from napari_cebra.embedding.architectures import Network
     from napari_cebra.embedding.pairs import Pairs
 
 CASES = {
@@ -49,6 +51,8 @@ CASES = {
     "step_discrete": (10_000, 120, "discrete"),
 }
 TRANSFORM = "transform_1m"
+SESSIONS = "step_multisession"
+ALL = [*CASES, SESSIONS, TRANSFORM]
 BATCH = 512
 N_CLASSES = 8
 
@@ -140,16 +144,39 @@ def floor(training: Training) -> float:
     """Return seconds of the matrix products that a step cannot do without."""
     batch = training.objective.sampler.draw(BATCH, torch.Generator().manual_seed(0))
     first = torch.cat([batch.reference, *batch.positives, batch.negative])
-    length = sum(training.model().receptive_field)
-    products: list[tuple[int, int, int, bool]] = []
-    for conv in training.objective.network.convs:
+    least = _layers(training.objective.network, first)
+    objectives = len(batch.positives)
+    shape = BATCH, training.config.output_dimension, BATCH, True
+    return least + objectives * _products_of(*shape)
+
+
+def _layers(network: Network, rows: torch.Tensor) -> float:
+    """Return seconds of the products of all layers, each position once."""
+    length, least = sum(network.architecture.receptive_field), 0.0
+    for number, conv in enumerate(network.convs):
         out, width, kernel = conv.weight.shape
         length -= kernel - 1
-        positions = torch.unique(first[:, None] + torch.arange(length)).numel()
-        products.append((positions, width * kernel, out, len(products) > 0))
-    objectives = len(batch.positives)
-    products += objectives * [(BATCH, training.config.output_dimension, BATCH, True)]
-    return sum(_products_of(*shape) for shape in products)
+        positions = torch.unique(rows[:, None] + torch.arange(length)).numel()
+        least += _products_of(positions, width * kernel, out, number > 0)
+    return least
+
+
+def measure_sessions(threads: int, turns: int) -> dict:
+    """Time a step on several recordings; see ``bench/sessions.py``."""
+    recordings = several.made_recordings()
+    training = several.ours(recordings, threads)
+    own, theirs = several.measure_step(training, recordings, turns)
+    objective = training.objective
+    batch = objective.draw().batch
+    least = sum(
+        _layers(network, rows)
+        for network, rows in zip(objective.network, objective._rows(batch), strict=True)
+    )
+    n = len(batch.reference)
+    least += _products_of(n, training.config.output_dimension, n, True)
+    return result(SESSIONS, own * 1e3, theirs * 1e3, "ms per step") | {
+        "floor_share": least / own
+    }
 
 
 def _products_of(rows: int, width: int, out: int, needs_input: bool) -> float:
@@ -230,9 +257,7 @@ def result(case: str, own: float, theirs: float, unit: str) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path)
-    parser.add_argument(
-        "--cases", nargs="+", choices=[*CASES, TRANSFORM], default=[*CASES, TRANSFORM]
-    )
+    parser.add_argument("--cases", nargs="+", choices=ALL, default=ALL)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=5)
     options = parser.parse_args()
@@ -244,6 +269,8 @@ def main() -> None:
     for case in options.cases:
         if case == TRANSFORM:
             r = measure_transform(options.threads, min(options.turns, 3))
+        elif case == SESSIONS:
+            r = measure_sessions(options.threads, options.turns)
         else:
             r = measure(case, options.threads, options.turns)
         results.append(r)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare, ks_2samp
+from scipy.stats import chisquare, ks_1samp, ks_2samp, norm
 from sklearn.linear_model import LinearRegression
 
 from napari_cebra.embedding import (
@@ -165,6 +165,13 @@ def test_classes_match_and_those_not_shared_are_left_out(prior):
     count = np.array([(every[reference] == c).sum() for c in (2, 5)])
     if prior == "uniform":
         assert chisquare(count).pvalue > 1e-3
+        labels = walks()
+        pairs = [
+            MixedPairs(ContinuousPairs(y, 5), c, prior)
+            for y, c in zip(labels, classes, strict=True)
+        ]
+        kinds = every[drawn(pairs).reference.numpy()]
+        assert chisquare([(kinds == c).sum() for c in (2, 5)]).pvalue > 1e-3
     in_third = aligned(batch)[(session_of(aligned(batch)) == 2)]
     twos = np.flatnonzero(classes[2] == 2) + STARTS[2]
     hits = np.bincount(np.searchsorted(twos, in_third[every[in_third] == 2]))
@@ -191,6 +198,32 @@ def test_mixed_pairs_are_near_within_the_class():
         far = np.linalg.norm(query[part, None, :2] - labels[s], axis=2)
         far[kind[asker[part]][:, None] != classes[s]] = np.inf
         assert np.array_equal(found[part] - STARTS[s], far.argmin(1))
+
+
+def test_normal_differences_are_as_wide_as_asked():
+    rng = np.random.default_rng(0)
+    labels = [rng.uniform(0, 1, (20_000, 1)) for _ in range(2)]
+    rows = [rows_of(20_000), rows_of(20_000)]
+    pairs = [ContinuousPairs(y, delta=0.02) for y in labels]
+    batch = drawn(pairs, rows=rows)
+    every = np.concatenate(labels)[:, 0]
+    reference = every[batch.reference.numpy()]
+    inside = (reference > 0.1) & (reference < 0.9)
+    apart = (every[aligned(batch)] - reference)[inside]
+    assert ks_1samp(apart, norm(0, 0.02).cdf).pvalue > 1e-3
+
+
+def test_ties_and_self_are_as_the_pairs_say():
+    labels = [np.repeat(np.arange(10.0), 20), np.tile(np.arange(10.0), 30)]
+    rows = [rows_of(200), rows_of(300)]
+    pairs = [ContinuousPairs(y, 1, break_ties=False) for y in labels]
+    batch = drawn(pairs, rows=rows)
+    firsts = {*range(0, 200, 20), *range(1, 200, 20), *range(200, 220)}
+    # the second where the first asks for itself
+    assert set(batch.positives[0].tolist()) <= firsts
+    pairs = [ContinuousPairs(y, 1, None, break_ties=True) for y in labels]
+    assert not set(drawn(pairs, rows=rows).positives[0].tolist()) <= firsts
+    assert not np.any(aligned(batch) == batch.reference.numpy())
 
 
 def test_time_and_hybrid_pairs_stay_in_their_trial():

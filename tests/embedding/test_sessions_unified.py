@@ -20,7 +20,7 @@ from napari_cebra.embedding.sessions import (
     UnifiedEncoder,
     UnifiedTraining,
 )
-from napari_cebra.embedding.sessions.unified import UnifiedSampler
+from napari_cebra.embedding.sessions.side_by_side import UnifiedSampler
 from napari_cebra.embedding.sessions.variables import link
 from napari_cebra.recording import InvalidInput
 

@@ -10,7 +10,8 @@ import torch
 from napari_cebra.embedding.encoder import build_network
 from napari_cebra.embedding.objective import generators
 from napari_cebra.embedding.sessions.encoders import MultiEncoder
-from napari_cebra.embedding.sessions.training import Session, SessionTraining
+from napari_cebra.embedding.sessions.session import Session
+from napari_cebra.embedding.sessions.training import SessionTraining
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def adapt(
     config: TrainConfig | None = None,
     *,
     sources: Sequence[int] | None = None,
-    ties: Ties = "random",
-    exclude_self: bool = True,
+    ties: Ties | None = None,
+    exclude_self: bool | None = None,
     full_batch: bool = False,
 ) -> SessionTraining:
     """Return a training that fits a trained model to new recordings.

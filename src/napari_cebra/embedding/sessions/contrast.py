@@ -10,7 +10,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from napari_cebra.embedding.losses import InfoNCE
 
-_BLOCK = {"cpu": 2**17, "cuda": 2**26, "mps": 2**24}
+_BLOCK = {"cpu": 2**16, "cuda": 2**26, "mps": 2**24}
 """Similarities held at once: on the CPU as many as its cache takes."""
 
 
@@ -54,8 +54,8 @@ class _MeanLogSumExp(torch.autograd.Function):
             (), dtype=torch.float64 if _has_double(reference) else None
         )
         to_reference = torch.empty_like(reference)
-        to_negative = torch.zeros_like(negative)
         columns = negative.T.contiguous()
+        to_columns = torch.zeros_like(columns)  # wide, so that products are fast
         for low in range(0, n, rows):
             block = scaled[low : low + rows]
             share = block @ columns
@@ -66,12 +66,12 @@ class _MeanLogSumExp(torch.autograd.Function):
             if needed:
                 torch.mm(share, negative, out=to_reference[low : low + rows])
                 to_reference[low : low + rows] /= sums
-                to_negative.addmm_(share.T, block / sums)
+                to_columns.addmm_((block / sums).T, share)
         if needed:
             # d/d(inverse) comes from the gradient of the scaled references
             by_inverse = (to_reference * reference).sum() / n
             ctx.save_for_backward(
-                to_reference.mul_(inverse / n), to_negative.div_(n), by_inverse
+                to_reference.mul_(inverse / n), to_columns.T.div(n), by_inverse
             )
         return (total / n).to(reference.dtype)
 

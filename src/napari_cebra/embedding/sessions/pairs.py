@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from napari_cebra.embedding.pairs import HybridPairs, Rows, TimePairs
+from napari_cebra.embedding.pairs import HybridPairs, MixedPairs, Rows, TimePairs
 from napari_cebra.embedding.pairs.rows import Pool
 from napari_cebra.embedding.pairs.time import has_partner
-from napari_cebra.embedding.sessions.variables import Linked, link
+from napari_cebra.embedding.sessions.variables import link
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Generator
 
     from napari_cebra.embedding.pairs import Pairs
+    from napari_cebra.embedding.sessions.linked import Linked
 
 Ties = Literal["random", "first"]
 
@@ -54,8 +55,8 @@ def bind_sessions(
     pairs: Sequence[Pairs],
     rows: Sequence[Rows],
     device: torch.device,
-    ties: Ties = "random",
-    exclude_self: bool = True,
+    ties: Ties | None = None,
+    exclude_self: bool | None = None,
 ) -> SessionSampler:
     """Return a sampler of pairs across recordings.
 
@@ -65,10 +66,11 @@ def bind_sessions(
         The same kind for each recording, over its own variables.
     rows : sequence of Rows
     device : torch.device
-    ties : {"random", "first"}
-        Which of several equally near rows is the positive.
-    exclude_self : bool
-        No row is its own positive.
+    ties : {"random", "first"}, optional
+        Which of several equally near rows is the positive; by default as the
+        pairs say.
+    exclude_self : bool, optional
+        No row is its own positive; by default as the pairs say.
 
     Raises
     ------
@@ -95,8 +97,20 @@ def bind_sessions(
             [rule.behavior for rule in hybrid], inner, device, ties, exclude_self
         )
         return HybridSessions(behavior, hybrid[0].offset)
-    linked = link(pairs, rows, device, exclude_self)
-    return LinkedSessions(linked, ties == "first", exclude_self)
+    first, apart = settings(pairs[0], ties, exclude_self)
+    return LinkedSessions(link(pairs, rows, device, apart), first, apart)
+
+
+def settings(
+    pairs: Pairs, ties: Ties | None, exclude_self: bool | None
+) -> tuple[bool, bool]:
+    """Return whether the first of ties is taken, and whether self is excluded."""
+    rule = pairs.continuous if isinstance(pairs, MixedPairs) else pairs
+    if exclude_self is None:
+        exclude_self = bool(getattr(rule, "exclude_self", True))
+    if ties is None:
+        ties = "random" if getattr(rule, "break_ties", True) else "first"
+    return ties == "first", exclude_self
 
 
 @dataclass(frozen=True, eq=False)

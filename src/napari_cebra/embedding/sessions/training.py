@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,15 +15,15 @@ from napari_cebra.embedding.encoder import Encoder, Standardization, build_netwo
 from napari_cebra.embedding.loop import Loop, torch_errors
 from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.objective import Objective, generators
-from napari_cebra.embedding.pairs import Pairs, Rows
 from napari_cebra.embedding.sessions.contrast import contrast
 from napari_cebra.embedding.sessions.encoders import MultiEncoder
 from napari_cebra.embedding.sessions.masks import Masks
 from napari_cebra.embedding.sessions.network import embed
 from napari_cebra.embedding.sessions.pairs import SessionBatch, Ties, bind_sessions
+from napari_cebra.embedding.sessions.session import Session, checked, rows_of
 from napari_cebra.embedding.training import HYBRID_DIMENSIONS
-from napari_cebra.embedding.windows import Noise, Windows, check_rows, complete_rows
-from napari_cebra.recording import InvalidInput, segments
+from napari_cebra.embedding.windows import Noise, Windows
+from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,42 +32,6 @@ if TYPE_CHECKING:
     from napari_cebra.embedding.config import TrainConfig
 
 _EVALUATION_BATCHES = 2
-
-
-@dataclass(frozen=True, eq=False)
-class Session:
-    """One of several recordings that are trained on together.
-
-    Parameters
-    ----------
-    values : (T, N) float
-        Traces; recordings may differ in length and in number of ROIs.
-    segment : (T,) int
-        Stretch of each row, from `recording.segments`.
-    pairs : Pairs
-        Which rows belong together: the same kind for each recording, over its
-        own variables. `TimePairs` need none, but nothing links the recordings.
-    train_rows : (T,) bool, optional
-        Rows to learn from; all by default.
-    heldout_rows : (T,) bool, optional
-        Rows to judge by; every recording has some, or none has.
-    """
-
-    values: np.ndarray
-    segment: np.ndarray
-    pairs: Pairs
-    train_rows: np.ndarray | None = None
-    heldout_rows: np.ndarray | None = None
-
-    @property
-    def used(self) -> np.ndarray:
-        """(T,) bool: rows to learn from that belong to a stretch."""
-        train = self.train_rows
-        if train is None:
-            train = np.ones(len(self.values), bool)
-            if self.heldout_rows is not None:
-                train = ~np.asarray(self.heldout_rows, bool)
-        return np.asarray(train, bool) & (np.asarray(self.segment) >= 0)
 
 
 class SessionTraining(Loop):
@@ -85,10 +48,11 @@ class SessionTraining(Loop):
         Two or more.
     config : TrainConfig
         `batch_size` references are drawn from each recording.
-    ties : {"random", "first"}
-        Which of several equally near rows is the positive.
-    exclude_self : bool
-        No row is its own positive.
+    ties : {"random", "first"}, optional
+        Which of several equally near rows is the positive; by default as the
+        pairs say.
+    exclude_self : bool, optional
+        No row is its own positive; by default as the pairs say.
     full_batch : bool
         Take every usable row of every recording in each step; `batch_size` is
         not used then.
@@ -110,8 +74,8 @@ class SessionTraining(Loop):
         sessions: Sequence[Session],
         config: TrainConfig,
         *,
-        ties: Ties = "random",
-        exclude_self: bool = True,
+        ties: Ties | None = None,
+        exclude_self: bool | None = None,
         full_batch: bool = False,
         masks: Masks | Mapping[str, Any] | None = None,
         networks: Sequence[Network] | None = None,
@@ -159,7 +123,7 @@ class SessionObjective(Objective):
         sessions: Sequence[Session],
         config: TrainConfig,
         device: torch.device,
-        drawing: tuple[Ties, bool, bool],
+        drawing: tuple[Ties | None, bool | None, bool],
         networks: Sequence[Network] | None = None,
         masks: Masks | None = None,
     ) -> None:
@@ -197,7 +161,7 @@ class SessionObjective(Objective):
     def _bind(
         self,
         architecture: Architecture,
-        drawing: tuple[Ties, bool, bool],
+        drawing: tuple[Ties | None, bool | None, bool],
         judge: torch.Generator,
     ) -> None:
         ties, exclude_self, full_batch = drawing
@@ -346,48 +310,3 @@ class SessionObjective(Objective):
             else:
                 loss = loss + contrast(self.criterion, reference, positive, negative)
         return loss
-
-
-def checked(s: int, session: Session) -> Session:
-    """Return recording s with its traces and rows checked and filled in.
-
-    Raises
-    ------
-    InvalidInput
-        If they do not fit together; the text names the recording.
-    """
-    held = session.heldout_rows
-    train = session.used if session.train_rows is None else session.train_rows
-    try:
-        values, segment = check_rows(session.values, session.segment, train, held)
-        train = np.asarray(train, bool)
-        # rows of no stretch may hold anything, but encoders slide over them too
-        values = np.where(segment[:, None] >= 0, values, np.float32(0))
-        if not (train & (segment >= 0)).any():
-            raise InvalidInput("There is no row to train on; select some.")
-    except InvalidInput as error:
-        raise InvalidInput(f"Recording {s}: {error}") from None
-    held = None if held is None else np.asarray(held, bool)
-    return Session(values, segment, session.pairs, train, held)
-
-
-def rows_of(
-    sessions: Sequence[Session], which: str, architecture: Architecture
-) -> list[Rows]:
-    """Return the rows with complete windows among `train_rows` or `heldout_rows`.
-
-    Raises
-    ------
-    InvalidInput
-        If a recording has none.
-    """
-    found = []
-    for s, session in enumerate(sessions):
-        used = getattr(session, which)
-        stretch = segments(session.segment, used & (session.segment >= 0))
-        try:
-            complete = complete_rows(session.segment, used, architecture)
-        except InvalidInput as error:
-            raise InvalidInput(f"Recording {s}: {error}") from None
-        found.append(Rows(complete, stretch))
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,19 +16,18 @@ from napari_cebra.embedding.encoder import Encoder, Standardization, build_netwo
 from napari_cebra.embedding.loop import Loop, torch_errors
 from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.objective import Objective, generators
-from napari_cebra.embedding.pairs import HybridPairs, Pairs, Rows, TimePairs
-from napari_cebra.embedding.pairs.rows import below
 from napari_cebra.embedding.sessions.contrast import contrast
 from napari_cebra.embedding.sessions.masks import Masks
-from napari_cebra.embedding.sessions.training import Session, checked, rows_of
-from napari_cebra.embedding.sessions.variables import Linked, link
+from napari_cebra.embedding.sessions.pairs import settings
+from napari_cebra.embedding.sessions.session import Session, checked, rows_of
+from napari_cebra.embedding.sessions.side_by_side import UnifiedSampler, line_up
+from napari_cebra.embedding.sessions.unified_encoder import UnifiedEncoder
 from napari_cebra.embedding.stack import embed_windows, steps_of
 from napari_cebra.embedding.windows import Noise, Windows
-from napari_cebra.recording import InvalidInput, complete_windows, window_rows
+from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from torch import Generator
 
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from napari_cebra.embedding.sessions.pairs import Ties
 
 _EVALUATION_BATCHES = 2
-_CHUNK = 2**23
 
 
 class UnifiedTraining(Loop):
@@ -73,8 +70,8 @@ class UnifiedTraining(Loop):
         config: TrainConfig,
         masks: Masks | Mapping[str, Any] | None = None,
         *,
-        ties: Ties = "random",
-        exclude_self: bool = True,
+        ties: Ties | None = None,
+        exclude_self: bool | None = None,
     ) -> None:
         if masks is not None and not isinstance(masks, Masks):
             masks = Masks(dict(masks))
@@ -83,8 +80,7 @@ class UnifiedTraining(Loop):
                 [checked(s, session) for s, session in enumerate(sessions)],
                 config,
                 masks if masks is not None and masks.values else None,
-                ties == "first",
-                exclude_self,
+                *settings(sessions[0].pairs, ties, exclude_self),
             )
             super().__init__(objective, config)
 
@@ -92,43 +88,6 @@ class UnifiedTraining(Loop):
         """Return the encoder as it is now (with `keep_best`: the best so far)."""
         encoder: UnifiedEncoder = super().model()
         return encoder
-
-
-@dataclass(frozen=True, eq=False)
-class UnifiedSampler:
-    """Rows of all recordings that stand side by side."""
-
-    linked: Linked
-    first: bool
-    exclude_self: bool
-
-    def prior(self, n: int, generator: Generator) -> Tensor:
-        """Draw (S, n) rows, counted through all recordings."""
-        pools = self.linked.pools
-        device = self.linked.values.device
-        count = torch.tensor([len(pool.rows) for pool in pools], device=device)
-        start = count.cumsum(0) - count
-        chosen = torch.randint(len(pools), (1,), generator=generator, device=device)
-        pick = start[chosen] + below(count[chosen].expand(n), generator)
-        rows = torch.cat([pool.rows for pool in pools])[pick]
-        return self.beside(rows, chosen, generator)
-
-    def beside(self, rows: Tensor, session: Tensor, generator: Generator) -> Tensor:
-        """Return (S, n): rows of one recording, and the nearest of all others."""
-        n, sessions = len(rows), len(self.linked.pools)
-        query = self.linked.values[rows].repeat(sessions, 1)
-        found = self.linked.nearest(query, (n,) * sessions, generator, self.first)
-        own = torch.arange(sessions, device=rows.device) == session
-        return torch.where(own[:, None], rows, found.view(sessions, n))
-
-    def positive(self, reference: Tensor, generator: Generator) -> Tensor:
-        """Draw a positive of each of (S, n) rows in its own recording."""
-        flat = reference.flatten()
-        query = self.linked.values[flat] + self.linked.delta(len(flat), generator)
-        sizes = (reference.shape[1],) * len(reference)
-        excluded = flat if self.exclude_self else None
-        found = self.linked.nearest(query, sizes, generator, self.first, excluded)
-        return found.view_as(reference)
 
 
 class Drawn(NamedTuple):
@@ -180,7 +139,7 @@ class UnifiedObjective(Objective):
         def sampler(which: str) -> UnifiedSampler:
             rows = rows_of(sessions, which, network.architecture)
             pairs = [session.pairs for session in sessions]
-            linked = _linked(pairs, rows, self.device, exclude_self)
+            linked = line_up(pairs, rows, self.device, exclude_self)
             return UnifiedSampler(linked, first, exclude_self)
 
         def judged(source: UnifiedSampler) -> list[Drawn]:
@@ -288,141 +247,3 @@ class UnifiedObjective(Objective):
         else:
             latents = network.after_mean(windows.transpose(0, 1), generator)[:, 0]
         return contrast(self.criterion, *latents.chunk(3))
-
-
-@dataclass(frozen=True, eq=False)
-class UnifiedEncoder:
-    """Maps the neurons of all recordings together to latents.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Of the neurons of all recordings side by side.
-    """
-
-    encoder: Encoder
-
-    @property
-    def n_neurons(self) -> tuple[int, ...]:
-        """Number of ROIs of each recording."""
-        return tuple(self.encoder.training["neurons"])
-
-    @torch.no_grad()
-    def transform(
-        self,
-        values: Sequence[np.ndarray],
-        segments: Sequence[np.ndarray],
-        pairs: Sequence[Pairs],
-        session: int,
-    ) -> np.ndarray:
-        """Return the latents of one recording.
-
-        Beside the window of each of its rows stand those of the nearest rows of
-        the other recordings, as while training.
-
-        Parameters
-        ----------
-        values : one (T, N) float a recording
-        segments : one (T,) int a recording
-        pairs : one Pairs a recording
-            Over the variables that link them.
-        session : int
-            The recording whose rows are embedded.
-
-        Returns
-        -------
-        (T, D) float32
-            NaN where the row is in no stretch, or its variables are not known.
-
-        Raises
-        ------
-        InvalidInput
-            If the recordings are not those it was trained on.
-        """
-        shapes = tuple(np.shape(v)[-1] for v in values)
-        if shapes != self.n_neurons or not 0 <= session < len(values):
-            raise InvalidInput(
-                f"The encoder was trained on recordings of {self.n_neurons} ROIs; give "
-                f"all of them, in that order, and one of their numbers from 0 (not "
-                f"{shapes} and {session})."
-            )
-        left, right = self.encoder.receptive_field
-        rows = []
-        for s, segment in enumerate(segments):
-            whole = complete_windows(segment, left, right)
-            rows.append(Rows(segment >= 0 if s == session else whole, segment))
-        device = self.encoder.device
-        linked = _linked(pairs, rows, device, exclude_self=False)
-        sampler = UnifiedSampler(linked, first=True, exclude_self=False)
-        start = sum(len(v) for v in values[:session])
-        own = linked.pools[session].rows
-        generator = torch.Generator(device)  # the first of ties: nothing is drawn
-        found = sampler.beside(own, torch.tensor(session, device=device), generator)
-        latents = np.full(
-            (len(values[session]), self.encoder.output_dimension), np.nan, np.float32
-        )
-        chunk = max(1, _CHUNK // (sum(shapes) * (left + right)))
-        for low in range(0, len(own), chunk):
-            part = found[:, low : low + chunk].cpu().numpy()
-            latents[part[session] - start] = self._of(values, segments, part)
-        return latents
-
-    def _of(
-        self,
-        values: Sequence[np.ndarray],
-        segments: Sequence[np.ndarray],
-        rows: np.ndarray,
-    ) -> np.ndarray:
-        """Return the latents of (S, n) rows that stand side by side."""
-        device, scale = self.encoder.device, self.encoder.standardization
-        first = start = 0
-        parts = []
-        for s, (v, segment) in enumerate(zip(values, segments, strict=True)):
-            neurons = slice(first, first + v.shape[1])
-            one = Standardization(
-                scale.mean[neurons], scale.scale[neurons], scale.normalize_frames
-            )
-            where = window_rows(segment, *self.encoder.receptive_field)[rows[s] - start]
-            x = np.ascontiguousarray(v[where], dtype=np.float32)
-            parts.append(one(torch.from_numpy(x).to(device)))
-            first, start = first + v.shape[1], start + len(v)
-        found: np.ndarray = (
-            self.encoder.network(torch.cat(parts, 2))[:, 0].cpu().numpy()
-        )
-        return found
-
-    def save(self, path: str | Path) -> None:
-        """Write it to a file, as `Encoder.save` does."""
-        self.encoder.save(path)
-
-    @classmethod
-    def load(cls, path: str | Path, device: str = "cpu") -> UnifiedEncoder:
-        """Open a file that `save` wrote.
-
-        Raises
-        ------
-        InvalidInput
-            If it is not such a file.
-        """
-        encoder = Encoder.load(path, device)
-        neurons = encoder.training.get("neurons")
-        if not isinstance(neurons, list) or sum(neurons) != encoder.n_neurons:
-            raise InvalidInput(
-                f"{path} holds the encoder of one recording, not of several together; "
-                "choose another file."
-            )
-        return cls(encoder)
-
-
-def _linked(
-    pairs: Sequence[Pairs],
-    rows: Sequence[Rows],
-    device: torch.device,
-    exclude_self: bool,
-) -> Linked:
-    if any(isinstance(rule, TimePairs | HybridPairs) for rule in pairs):
-        raise InvalidInput(
-            "The unified encoder lines recordings up by a variable, so it cannot be "
-            "trained on time; choose a continuous or discrete variable."
-        )
-    return link(pairs, rows, device, exclude_self)

@@ -1,4 +1,4 @@
-"""The variables that link recordings, and the search for the nearest row."""
+"""The variables that link recordings: what they share, brought to one scale."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from napari_cebra.embedding.pairs import (
     ContinuousPairs,
@@ -15,148 +14,16 @@ from napari_cebra.embedding.pairs import (
     MixedPairs,
     Rows,
 )
-from napari_cebra.embedding.pairs.nearest import Search, build_search
-from napari_cebra.embedding.pairs.rows import Groups, Pool, below, check_length
+from napari_cebra.embedding.pairs.nearest import build_search
+from napari_cebra.embedding.pairs.rows import ByClass, Groups, Pool, check_length
 from napari_cebra.embedding.pairs.time import has_partner
+from napari_cebra.embedding.sessions.linked import Linked, points
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Generator
-
     from napari_cebra.embedding.pairs import Pairs
-
-
-@dataclass(frozen=True, eq=False)
-class Linked:
-    """Rows of several recordings in one space of variables.
-
-    Rows are counted through all recordings, and so are the groups of rows
-    with equal values.
-
-    Parameters
-    ----------
-    values : (sum T, c) tensor
-        Columns as given (angles in radians); the last is the class, if any.
-    deltas : (k, c) tensor or None
-        Differences that time makes, of all recordings; None for classes alone.
-    circular : tuple of bool
-        Which columns are angles.
-    searches : one a recording
-        Of its distinct points.
-    group_starts : tuple of int
-        The first group of each recording.
-    groups : Groups
-    first_rows : (G,) tensor
-        The first row of each group.
-    pools : one a recording
-    by_class : bool
-        Draw references from each class equally often.
-    """
-
-    values: Tensor
-    deltas: Tensor | None
-    circular: tuple[bool, ...]
-    searches: tuple[Search, ...]
-    group_starts: tuple[int, ...]
-    groups: Groups
-    first_rows: Tensor
-    pools: tuple[Pool, ...]
-    by_class: bool
-
-    def references(self, n: int | None, generator: Generator) -> Tensor:
-        """Return n rows of each recording end to end; None: every row once."""
-        if n is None:
-            return torch.cat([pool.rows for pool in self.pools])
-        if not self.by_class:
-            return torch.cat([pool.draw(n, generator) for pool in self.pools])
-        stops = (*self.group_starts[1:], len(self.groups.count))
-        parts = []
-        for low, high in zip(self.group_starts, stops, strict=True):
-            device = self.values.device
-            group = torch.randint(low, high, (n,), generator=generator, device=device)
-            pick = below(self.groups.count[group], generator)
-            parts.append(self.groups.members[self.groups.start[group] + pick])
-        return torch.cat(parts)
-
-    def delta(self, n: int, generator: Generator) -> Tensor | float:
-        """Draw n differences."""
-        if self.deltas is None:
-            return 0.0
-        pick = torch.randint(
-            len(self.deltas), (n,), generator=generator, device=self.deltas.device
-        )
-        return self.deltas[pick]
-
-    def nearest(
-        self,
-        query: Tensor,
-        sizes: Sequence[int],
-        generator: Generator,
-        first: bool = False,
-        excluded: Tensor | None = None,
-    ) -> Tensor:
-        """Return for each query the nearest row of the recording it is put to.
-
-        Parameters
-        ----------
-        query : (n, c) tensor
-            Columns; the first `sizes[0]` are put to recording 0, and so on.
-        sizes : sequence of int
-        generator : Generator
-        first : bool
-            Take the first of equally near rows, not one of them at random.
-        excluded : (n,) tensor, optional
-            A row that each query may not be answered with.
-        """
-        parts = points(query, self.circular).split(list(sizes))
-        found = []
-        own = (
-            None
-            if excluded is None
-            else self.groups.group_of[excluded].split(list(sizes))
-        )
-        for s, part in enumerate(parts):
-            index, distance = self.searches[s].candidates(part)
-            group = index + self.group_starts[s]
-            if own is not None:
-                alone = self.groups.count[own[s]] == 1
-                bad = (group == own[s][:, None]) & alone[:, None]
-                distance = distance.masked_fill(bad, torch.inf)
-            tied = distance <= distance.min(dim=1, keepdim=True).values
-            if first:
-                lot = -self.first_rows[group].to(distance.dtype)
-            else:
-                lot = torch.rand(tied.shape, generator=generator, device=tied.device)
-            choice = lot.masked_fill(~tied, -torch.inf).argmax(dim=1, keepdim=True)
-            found.append(group.gather(1, choice)[:, 0])
-        return self._member(torch.cat(found), excluded, generator, first)
-
-    def _member(
-        self, group: Tensor, excluded: Tensor | None, generator: Generator, first: bool
-    ) -> Tensor:
-        groups, count = self.groups, self.groups.count[group]
-        if excluded is None:
-            pick = torch.zeros_like(count) if first else below(count, generator)
-            return groups.members[groups.start[group] + pick]
-        own = groups.group_of[excluded] == group
-        pick = (
-            torch.zeros_like(count) if first else below(count - own.long(), generator)
-        )
-        pick = pick + (own & (pick >= groups.rank[excluded])).long()
-        return groups.members[groups.start[group] + pick]
-
-
-def points(columns: Tensor, circular: tuple[bool, ...]) -> Tensor:
-    """Return points, of which the Euclidean distance counts, of (n, c) columns."""
-    if circular == (True,):
-        return columns % (2 * np.pi)
-    parts = []
-    for j, angle in enumerate(circular):
-        column = columns[:, j]
-        parts += [column.cos(), column.sin()] if angle else [column]
-    return torch.stack(parts, dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,9 +71,17 @@ def link(
     if has_class:
         parts = _with_class_column(parts)
         circular = (*circular, False)
-    deltas = _deltas(parts, has_class) if rule is not None else None
-    by_class = isinstance(pairs[0], DiscretePairs) and pairs[0].prior == "uniform"
-    return _build(parts, deltas, circular, by_class, device)
+    deltas = noise = None
+    if rule is not None and rule.delta is None:
+        deltas = _deltas(parts, has_class)
+    elif rule is not None and rule.delta is not None:
+        width = parts[0].values.shape[1] - has_class
+        scale = [1.0 if p is None else 2 * np.pi / p for p in periods]
+        noise = np.array([rule.delta * scale[j] for j in range(width)])
+        noise = np.append(noise, 0.0) if has_class else noise
+    classed = pairs[0] if isinstance(pairs[0], DiscretePairs | MixedPairs) else None
+    uniform = classed is not None and classed.prior == "uniform"
+    return _build(parts, (deltas, noise), circular, uniform, device)
 
 
 def _columns(s: int, pairs: Pairs, rows: Rows) -> _Columns:
@@ -361,14 +236,16 @@ def _deltas(parts: Sequence[_Columns], has_class: bool) -> np.ndarray:
 
 def _build(
     parts: Sequence[_Columns],
-    deltas: np.ndarray | None,
+    differences: tuple[np.ndarray | None, np.ndarray | None],
     circular: tuple[bool, ...],
-    by_class: bool,
+    uniform: bool,
     device: torch.device,
 ) -> Linked:
     period = 2 * np.pi if circular == (True,) else None
     start = group_start = 0
+    total = sum(len(part.values) for part in parts)
     rows, group, pools, searches, group_starts = [], [], [], [], []
+    priors: list[Pool | ByClass] = []
     for part in parts:
         used = np.flatnonzero(part.rows.references)
         where = points(torch.as_tensor(part.values[used]), circular).numpy()
@@ -381,20 +258,28 @@ def _build(
         pool = Pool(part.rows.references, device)
         pool.rows = pool.rows + start
         pools.append(pool)
+        if uniform and part.classes is not None:
+            _, own = np.unique(part.classes[used], return_inverse=True)
+            priors.append(ByClass(Groups(used + start, own, total, device)))
+        else:
+            priors.append(pool)
         start += len(part.values)
-    groups = Groups(np.concatenate(rows), np.concatenate(group), start, device)
+    groups = Groups(np.concatenate(rows), np.concatenate(group), total, device)
     kind = torch.float32 if device.type == "mps" else torch.float64
     values = np.concatenate([part.values for part in parts])
+
+    def tensor(array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(array, device=device, dtype=kind)
+
+    deltas, noise = differences
     return Linked(
-        values=torch.as_tensor(values, device=device, dtype=kind),
-        deltas=None
-        if deltas is None
-        else torch.as_tensor(deltas, device=device, dtype=kind),
+        values=tensor(values),
+        deltas=None if deltas is None else tensor(deltas),
         circular=circular,
         searches=tuple(searches),
         group_starts=tuple(group_starts),
         groups=groups,
-        first_rows=groups.members[groups.start],
         pools=tuple(pools),
-        by_class=by_class,
+        priors=tuple(priors),
+        noise=None if noise is None else tensor(noise),
     )
