@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from napari_cebra.embedding.losses import Loss
 
+_LOGGED = ("pos", "neg", "total", "temperature")
+
 
 @dataclass(eq=False)
 class Solver:
@@ -38,7 +40,7 @@ class Solver:
     model: nn.Module
     criterion: nn.Module
     log: dict[str, list[float]] = field(
-        default_factory=lambda: {k: [] for k in ("pos", "neg", "total", "temperature")}
+        default_factory=lambda: {key: [] for key in _LOGGED}
     )
     optimizer: dict[str, Any] = field(default_factory=dict)
 
@@ -111,6 +113,7 @@ class _Solved(Loop):
             self.solver.log = {key: list(each) for key, each in start.log.items()}
         self._callback, self._every = callback, every
         self._parts: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._steps: list[torch.Tensor] = []
         self._hook = criterion.register_forward_hook(self._note)
         return self
 
@@ -130,24 +133,32 @@ class _Solved(Loop):
 
     def _train_step(self) -> torch.Tensor:
         self._parts.clear()
-        temperature = self.temperature
+        with torch.no_grad():
+            temperature = 1 / self.objective.criterion.inverse_temperature
         loss = super()._train_step()
-        log = self.solver.log
         # training on several recordings computes the sum without its parts
-        unknown = [(torch.tensor(torch.nan),) * 2]
-        parts = self._parts or unknown
-        log["pos"].append(sum(float(pos) for pos, _ in parts))
-        log["neg"].append(sum(float(neg) for _, neg in parts))
-        log["total"].append(float(loss))
-        log["temperature"].append(temperature)
+        parts = self._parts or [(torch.full_like(loss, torch.nan),) * 2]
+        pos, neg = (torch.stack(part).sum() for part in zip(*parts, strict=True))
+        # kept on the device: reading a number would wait for it at every step
+        self._steps.append(torch.stack([pos, neg, loss, temperature]))
         if self._callback is not None and self._every is not None:
             if self.step % self._every == 0:
+                self._write_log()
                 self._callback(self.step, self.solver)
         return loss
+
+    def _write_log(self) -> None:
+        """Add the steps since the last time to the log."""
+        if self._steps:
+            columns = torch.stack(self._steps).T.tolist()
+            for key, values in zip(_LOGGED, columns, strict=True):
+                self.solver.log[key] += values
+        self._steps.clear()
 
     def finished(self, network: nn.Module) -> Solver:
         """Return the solver with the weights that are kept."""
         self._optimizer.zero_grad(set_to_none=True)
+        self._write_log()
         kept = self.solver
         self._hook.remove()
         criterion = self.objective.criterion
