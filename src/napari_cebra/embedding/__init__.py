@@ -14,6 +14,14 @@ from napari_cebra.embedding.errors import TrainingError
 
 if TYPE_CHECKING:
     from napari_cebra.embedding.architectures import receptive_field
+    from napari_cebra.embedding.attribution import (
+        Attribution,
+        AttributionConfig,
+        RoiAttribution,
+        attribute,
+        attribute_rois,
+        separation,
+    )
     from napari_cebra.embedding.devices import (
         default_threads,
         describe_device,
@@ -30,8 +38,18 @@ if TYPE_CHECKING:
         pairs_for,
     )
     from napari_cebra.embedding.training import Training, TrainReport
+    from napari_cebra.embedding.xcebra import Subspace, XcebraConfig, XcebraTraining
 
 _HOME = {
+    "Attribution": "attribution",
+    "AttributionConfig": "attribution",
+    "RoiAttribution": "attribution",
+    "Subspace": "xcebra",
+    "XcebraConfig": "xcebra",
+    "XcebraTraining": "xcebra",
+    "attribute": "attribution",
+    "attribute_rois": "attribution",
+    "separation": "attribution",
     "receptive_field": "architectures",
     "default_threads": "devices",
     "describe_device": "devices",
@@ -49,23 +67,32 @@ _HOME = {
 }
 
 __all__ = [
+    "Attribution",
+    "AttributionConfig",
     "ContinuousPairs",
     "DiscretePairs",
     "Encoder",
     "HybridPairs",
     "MixedPairs",
     "MoviePairs",
+    "RoiAttribution",
+    "Subspace",
     "TimePairs",
     "TrainConfig",
     "TrainReport",
     "Training",
     "TrainingError",
+    "XcebraConfig",
+    "XcebraTraining",
+    "attribute",
+    "attribute_rois",
     "default_threads",
     "describe_device",
     "pairs_for",
     "receptive_field",
     "recommended",
     "resolve_device",
+    "separation",
 ]
 
 

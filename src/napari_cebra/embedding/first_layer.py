@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_cebra.embedding.architectures import TimeConv
+
 if TYPE_CHECKING:
     from napari_cebra.embedding.architectures import Network
 
@@ -32,6 +34,8 @@ class FirstLayer:
     network : Network
     after : Network
         The same, sharing all weights, with nothing in the first layer's place.
+        It is `network` itself if its first layer skips frames or passes its
+        input on; the "units" are then the neurons.
     """
 
     weight: Tensor
@@ -41,12 +45,18 @@ class FirstLayer:
     @classmethod
     def of(cls, network: Network) -> FirstLayer:
         """Cut a network; gradients still reach its weights."""
-        first = network.convs[0].weight
-        assert isinstance(first, Tensor)
+        layer, first = network.architecture.layers[0], network.convs[0]
+        assert isinstance(first, TimeConv)
+        mean_over = network.architecture.mean_over
+        if getattr(layer, "stride", 1) > 1 or getattr(layer, "beside", False):
+            # not a plain first layer: the frames themselves take its place
+            n = first.weight.shape[1]
+            weight = torch.eye(n, dtype=first.weight.dtype, device=first.weight.device)
+            return cls(_with_mean(weight[:, :, None], mean_over), network, network)
         after = copy.copy(network)
         after._modules = dict(network._modules)
-        after.convs = nn.ModuleList([nn.Identity(), *list(network.convs)[1:]])
-        return cls(_with_mean(first, network.architecture.mean_over), network, after)
+        after.convs = nn.ModuleList([_Nothing(), *list(network.convs)[1:]])
+        return cls(_with_mean(first.weight, mean_over), network, after)
 
     def units(self, windows: Tensor, averaged: bool = False) -> Tensor:
         """Return the (B, U, P) units of (B, L, N) windows.
@@ -54,7 +64,10 @@ class FirstLayer:
         `averaged` says that the running mean was taken already.
         """
         x = windows if averaged else self.network.mean(windows)
-        units: Tensor = self.network.convs[0](x.transpose(1, 2))
+        x = x.transpose(1, 2)
+        if self.after is self.network:
+            return x
+        units: Tensor = self.network.convs[0](x)
         return units
 
     def rest(self, units: Tensor) -> Tensor:
@@ -85,6 +98,17 @@ class FirstLayer:
         frames = torch.eye(length, dtype=weight.dtype, device=weight.device)
         added = F.conv1d(frames[:, None], weight.reshape(-1, 1, kernel))
         return added.unflatten(1, (n, -1)).transpose(0, 1)
+
+
+class _Nothing(TimeConv):
+    """Stands where the first layer was; what comes in has been through it."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the input."""
+        return x
 
 
 def jacobian(first: FirstLayer, units: Tensor) -> Tensor:
