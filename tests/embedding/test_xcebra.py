@@ -114,13 +114,13 @@ def test_a_network_whose_first_layer_is_not_plain_is_taken_whole():
     x = windows_for(net)
     expected = penalty(net, x)
     layer = net.architecture.layers[0]
-    object.__setattr__(layer, "beside", True)
+    object.__setattr__(layer, "stride", 2)
     try:
         first = FirstLayer.of(net)
         assert first.after is net
         torch.testing.assert_close(penalty(net, x), expected)
     finally:
-        object.__delattr__(layer, "beside")
+        object.__delattr__(layer, "stride")
 
 
 def test_schedules():

@@ -30,7 +30,7 @@ class SharedPairs:
         usable = np.ones(len(rows.segment), bool)
         for sampler in samplers:
             own = np.zeros(len(usable), bool)
-            own[_pool(sampler).rows.cpu().numpy()] = True
+            own[_rows(sampler).cpu().numpy()] = True
             usable &= own
         if not usable.any():
             raise InvalidInput(
@@ -69,15 +69,17 @@ def _names(sampler: Any) -> set[str]:
     return {field.name for field in fields(sampler)}
 
 
-def _pool(sampler: Any) -> Pool:
+def _rows(sampler: Any) -> Tensor:
+    """Return the rows that can be references, whatever prior they are drawn by."""
     name = {"pool", "references"} & _names(sampler)
     if not name:
         raise InvalidInput(
             "Pairs of behaviour and time together cannot be one objective; give them "
             "as two."
         )
-    pool: Pool = getattr(sampler, name.pop())
-    return pool
+    pool = getattr(sampler, name.pop())
+    rows: Tensor = pool.rows if isinstance(pool, Pool) else pool.groups.members
+    return rows
 
 
 def _positive(sampler: Any, reference: Tensor, generator: Generator) -> Tensor:

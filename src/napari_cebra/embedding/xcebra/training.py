@@ -94,6 +94,9 @@ class XcebraTraining(Loop):
 class XcebraObjective(RecordingObjective):
     """Objectives on subspaces of one recording's latents, and the penalty."""
 
+    # The penalty is of whole batches: a step is never computed in pieces.
+    most_parts = 1
+
     def configure(self, xcebra: XcebraConfig, subspaces: tuple[Subspace, ...]) -> None:
         """Say what is computed beyond one objective on all latents."""
         self.xcebra, self.subspaces = xcebra, subspaces
