@@ -18,6 +18,14 @@ if TYPE_CHECKING:
         ensemble_embeddings,
     )
     from napari_cebra.embedding.architectures import published_names, receptive_field
+    from napari_cebra.embedding.attribution import (
+        Attribution,
+        AttributionConfig,
+        RoiAttribution,
+        attribute,
+        attribute_rois,
+        separation,
+    )
     from napari_cebra.embedding.consistency import consistency_score
     from napari_cebra.embedding.devices import (
         default_threads,
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
         adapt,
     )
     from napari_cebra.embedding.training import Training, TrainReport
+    from napari_cebra.embedding.xcebra import Subspace, XcebraConfig, XcebraTraining
 
 _HOME = {
     "CEBRA": "estimator",
@@ -57,6 +66,15 @@ _HOME = {
     "ensemble_embeddings": "alignment",
     "consistency_score": "consistency",
     "published_names": "published",
+    "Attribution": "attribution",
+    "AttributionConfig": "attribution",
+    "RoiAttribution": "attribution",
+    "Subspace": "xcebra",
+    "XcebraConfig": "xcebra",
+    "XcebraTraining": "xcebra",
+    "attribute": "attribution",
+    "attribute_rois": "attribution",
+    "separation": "attribution",
     "receptive_field": "architectures",
     "default_threads": "devices",
     "describe_device": "devices",
@@ -85,6 +103,8 @@ _HOME = {
 
 __all__ = [
     "CEBRA",
+    "Attribution",
+    "AttributionConfig",
     "ContinuousPairs",
     "DiscretePairs",
     "Encoder",
@@ -95,8 +115,10 @@ __all__ = [
     "MultiEncoder",
     "OrthogonalProcrustesAlignment",
     "ReferenceModel",
+    "RoiAttribution",
     "Session",
     "SessionTraining",
+    "Subspace",
     "TimePairs",
     "TrainConfig",
     "TrainReport",
@@ -104,7 +126,11 @@ __all__ = [
     "TrainingError",
     "UnifiedEncoder",
     "UnifiedTraining",
+    "XcebraConfig",
+    "XcebraTraining",
     "adapt",
+    "attribute",
+    "attribute_rois",
     "consistency_score",
     "default_threads",
     "describe_device",
@@ -115,6 +141,7 @@ __all__ = [
     "receptive_field",
     "recommended",
     "resolve_device",
+    "separation",
     "write_reference_model",
 ]
 

@@ -1,5 +1,6 @@
 """The steps in order under one typed config: what window, command and script call."""
 
+from napari_cebra.pipeline.attribution import RoiShares, roi_shares
 from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import (
     STIMULUS,
@@ -60,6 +61,7 @@ __all__ = [
     "PipelineConfig",
     "Project",
     "Results",
+    "RoiShares",
     "RoiTraces",
     "SourceConfig",
     "StackReference",
@@ -79,6 +81,7 @@ __all__ = [
     "open_project",
     "read_rois",
     "relink",
+    "roi_shares",
     "roi_traces",
     "run",
     "save_project",
