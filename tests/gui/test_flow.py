@@ -345,3 +345,66 @@ def test_an_open_layer_and_a_grid_are_enough(person):
     person.waits(lambda: person.workspace.recording is not None)
     assert person.workspace.recording.traces.n_rois == 12
     assert person.workspace.recording.neuropil is None
+
+
+def test_another_recording_leaves_a_saved_project_as_it_was(
+    person, v1, tmp_path, monkeypatch
+):
+    person.loads(v1)
+    person.extracts(v1)
+    person.trains()
+    workspace, load = person.workspace, person.dock.load
+    asked = []
+    monkeypatch.setattr(
+        "napari_cebra.widgets.session.may_discard",
+        lambda parent, name: bool(asked.append(name)),
+    )
+    traces = tmp_path / "other.csv"
+    np.savetxt(traces, np.random.default_rng(0).random((240, 4)), delimiter=",")
+    person.opens(load)
+    person.types(load.path, traces)
+    person.waits(lambda: load.source.recognised() is not None)
+    person.clicks(load.button)
+    assert len(asked) == 1 and workspace.embedding is not None, "kept: not saved"
+
+    folder = tmp_path / "mine.cebra"
+    person.dock.export.save(folder)
+    person.waits(lambda: not workspace.unsaved)
+    latents = workspace.embedding.latents
+    held = {path.name for path in folder.iterdir()}
+    assert person.dock.train.message.text()
+    person.clicks(load.button)
+    person.waits(lambda: workspace.recording.traces.n_rois == 4)
+    assert len(asked) == 1, "what is saved needs no question"
+    assert workspace.project_folder is None and workspace.unsaved
+    assert "mine.cebra stays as it was saved" in load.message.text()
+    assert not any(
+        step.message.text()
+        for step in (person.dock.train, person.dock.decode, person.dock.export)
+    ), "nothing told of another recording may stand beside this one"
+    person.trains()
+    assert {path.name for path in folder.iterdir()} == held
+    np.testing.assert_array_equal(open_project(folder).embedding.latents, latents)
+
+
+def test_traces_that_outdate_a_saved_embedding_are_not_saved_over_it(
+    person, v1, tmp_path
+):
+    person.loads(v1)
+    person.extracts(v1)
+    person.trains()
+    workspace = person.workspace
+    folder = tmp_path / "mine.cebra"
+    person.dock.export.save(folder)
+    person.waits(lambda: not workspace.unsaved)
+    before = workspace.recording
+    person.opens(person.dock.traces)
+    person.dock.traces.dff._neuropil.setValue(0.35)
+    person.clicks(person.dock.traces.apply_button)
+    person.waits(lambda: workspace.recording is not before)
+    assert workspace.embedding is None and workspace.unsaved
+    assert open_project(folder).embedding is not None
+    person.trains()
+    person.waits(lambda: not workspace.unsaved)
+    stored = open_project(folder).recording.traces.made_by
+    assert stored["neuropil_coefficient"] == 0.35

@@ -116,7 +116,7 @@ def _activity(group: argparse._ArgumentGroup) -> None:
     add("--time-axis", type=int, choices=(0, 1), help="axis of --traces that is time")
     add(
         "--traces-kind",
-        choices=("dff", "raw", "events", "rates"),
+        choices=("dff", "raw", "events", "rates", "other"),
         help="what --traces holds (default dff)",
     )
     add(

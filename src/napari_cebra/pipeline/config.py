@@ -50,7 +50,7 @@ class SourceConfig:
         Array inside an npz or HDF5 file.
     time_axis : int, optional
         Axis of `traces` that is time.
-    traces_kind : {"dff", "raw", "neuropil", "events", "rates"}
+    traces_kind : {"dff", "raw", "neuropil", "events", "rates", "other"}
         What the table holds.
     spikes : str, optional
         Spike times with a position track, instead of traces.

@@ -12,7 +12,7 @@ from napari_cebra.recording.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TraceKind = Literal["raw", "neuropil", "dff", "events", "rates"]
+TraceKind = Literal["raw", "neuropil", "dff", "events", "rates", "other"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +24,8 @@ class Traces:
     values : (T, N) float32
         Time first. Units by kind: ``raw`` and ``neuropil`` in counts of the
         movie, ``dff`` as a share of F0, ``events`` in arbitrary units,
-        ``rates`` in spikes per bin.
-    kind : {"raw", "neuropil", "dff", "events", "rates"}
+        ``rates`` in spikes per bin, ``other`` in a unit of its own (z-scores).
+    kind : {"raw", "neuropil", "dff", "events", "rates", "other"}
         What the values are.
     rate : float or None
         Samples per second; None where it is not known.

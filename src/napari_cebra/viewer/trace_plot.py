@@ -41,6 +41,7 @@ _UNITS = {
     "neuropil": "Neuropil (counts)",
     "events": "Events (a.u.)",
     "rates": "Spikes per bin",
+    "other": "Activity (a.u.)",
 }
 
 

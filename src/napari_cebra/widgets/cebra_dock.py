@@ -110,6 +110,8 @@ class CebraDock(Docked, QWidget):
 
     def open_project(self, path: Path) -> None:
         """Open a project folder, with the step that says how it went."""
+        if not self.session.may_replace(self):
+            return
         self.show_step(self.export)
         self.export.open_project(path)
 

@@ -55,7 +55,7 @@ class DecodeStep(Step):
         session.configChanged.connect(self._show_config)
         connect = self.connections.add
         connect(session.workspace.recording_changed, self.refresh)
-        connect(session.workspace.embedding_changed, self.refresh)
+        connect(session.workspace.embedding_changed, self._on_embedding)
         connect(session.workspace.decoding_changed, self._on_decoding)
         self._show_config()
         self._on_decoding()
@@ -128,6 +128,10 @@ class DecodeStep(Step):
         self.session.autosave()
         self.message.info(verdict(decoding))
         self.completed.emit()
+
+    def _on_embedding(self) -> None:
+        self.message.clear()  # it told of another embedding
+        self.refresh()
 
     def _on_decoding(self) -> None:
         decoding = self.session.workspace.decoding

@@ -91,6 +91,8 @@ class LoadStep(Step):
         if choice.kind == "project":
             self.projectChosen.emit(self.path.value())
             return
+        if not self.session.may_replace(self):
+            return
         layer = self._chosen_layer()
         config = opening.source_config(
             self.path.value(), choice, self.behaviour.value()
@@ -110,6 +112,8 @@ class LoadStep(Step):
 
     def load_built_in(self, which: str) -> None:
         """Load a built-in recording, made first if it is not there yet."""
+        if not self.session.may_replace(self):
+            return
         self._loading_layer = None
         self.path.setValue(None)
         preferences.use_cache_folder()
@@ -290,7 +294,12 @@ class LoadStep(Step):
             session.show_traces()
         if self._stand_in in session.viewer.layers:
             session.viewer.layers.remove(self._stand_in)
-        session.autosave()
+        before = workspace.project_folder
+        if before is not None:  # it holds another recording, and keeps it
+            workspace.leave_project()
+            self.message.info(
+                f"{before.name} stays as it was saved; this recording is not saved yet."
+            )
         self.completed.emit()
 
 

@@ -136,6 +136,8 @@ class ExportStep(Step):
             workspace.project_changed,
         ):
             connect(signal, self.refresh)
+        connect(workspace.stack_changed, self.message.clear)
+        connect(workspace.embedding_changed, self.message.clear)
         self.refresh()
 
     def value(self) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_cebra.recording import InvalidInput, Progress
 from napari_cebra.widgets.source_form import (
     TIME_AS_DETECTED,
@@ -98,6 +100,10 @@ def _traces(path: Path, data_set: str | None) -> Recognised:
 
     matrix = read_trace_matrix(path, data_set)
     t, n = matrix.traces.values.shape
+    notes = matrix.notes
+    scored = are_z_scores(matrix.traces.values)
+    if scored:
+        notes = (*notes, "Each column has mean 0 and SD 1: taken for z-scores.")
     rate = matrix.traces.rate
     return Recognised(
         "traces",
@@ -107,8 +113,16 @@ def _traces(path: Path, data_set: str | None) -> Recognised:
         rate=rate,
         data_sets=tuple((key, key) for key in matrix.keys),
         data_set=matrix.key or None,
-        notes=matrix.notes,
+        trace_kind="other" if scored else "dff",
+        notes=notes,
     )
+
+
+def are_z_scores(values: np.ndarray) -> bool:
+    """Return True where nearly every column has mean 0 and SD 1."""
+    mean, sd = values.mean(axis=0), values.std(axis=0)
+    alike = (np.abs(mean) < 0.05) & (np.abs(sd - 1) < 0.05)
+    return bool(alike.mean() > 0.9)
 
 
 def _suite2p(path: Path, _: str | None) -> Recognised:

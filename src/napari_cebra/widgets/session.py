@@ -15,9 +15,12 @@ from napari_cebra.viewer.registry import jobs_of, workspace_of
 from napari_cebra.widgets import preferences
 from napari_cebra.widgets.main_view import MainView
 from napari_cebra.widgets.opening import Accompaniment
+from napari_cebra.widgets.unsaved import may_discard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from qtpy.QtWidgets import QWidget
 
     from napari_cebra.io import SourceFile
     from napari_cebra.pipeline import Embedding
@@ -129,8 +132,18 @@ class Session(QObject):
     def autosave(self) -> None:
         """Ask for the project to be saved, if it has a folder and that is wanted."""
         wanted = preferences.plugin_setting("projects", "autosave", True)
-        if wanted and self.workspace.project_folder is not None:
+        workspace = self.workspace
+        if workspace.project_folder is None or workspace.would_lose:
+            return  # other traces have outdated an embedding: saving is for a person
+        if wanted:
             self.autosaveWanted.emit()
+
+    def may_replace(self, parent: QWidget) -> bool:
+        """Ask before results that were never saved make room for something else."""
+        workspace = self.workspace
+        if workspace.embedding is None or not workspace.unsaved:
+            return True
+        return may_discard(parent, workspace.recording.name)
 
 
 def _remembered_dff() -> DffSettings:

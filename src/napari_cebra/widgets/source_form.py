@@ -28,6 +28,7 @@ TRACE_KINDS = (
     ("raw", "raw fluorescence"),
     ("events", "deconvolved events"),
     ("rates", "spikes per bin"),
+    ("other", "z-scores, or other units"),
 )
 TIME_AS_DETECTED = "as detected"
 _TIME_AXES = {"rows are time": 0, "columns are time": 1}
@@ -58,6 +59,8 @@ class Recognised:
         The one that is described.
     to_choose : tuple of (letter, length)
         Axes of which one position is to be chosen: channels, planes.
+    trace_kind : str
+        What a trace matrix seems to hold.
     notes : tuple of str
         What was assumed, in sentences.
     """
@@ -70,6 +73,7 @@ class Recognised:
     data_sets: tuple[tuple[str, str], ...] = ()
     data_set: str | None = None
     to_choose: tuple[tuple[str, int], ...] = ()
+    trace_kind: str = "dff"
     notes: tuple[str, ...] = ()
 
 
@@ -167,6 +171,7 @@ class SourceForm(QFrame):
         self._axes.set_items((order, _spelt(order)) for order in found.axes_choices)
         self._axes.setValue(found.axes)
         self._rate.setValue(found.rate or 0)
+        self._trace_kind.setValue(found.trace_kind)
         lengths = dict(found.to_choose)
         for letter, position in self._positions.items():
             position.setRange(0, max(lengths.get(letter, 1) - 1, 0))

@@ -157,6 +157,8 @@ class TrainStep(Step):
 
     def _on_recording(self) -> None:
         recording = self.session.workspace.recording
+        if self.session.workspace.embedding is None:
+            self.message.clear()  # it told of another recording
         self.plot.hide()
         if recording is not None:
             names = [] if recording.stimulus is None else [STIMULUS]

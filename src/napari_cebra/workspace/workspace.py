@@ -65,6 +65,7 @@ class Workspace:
         self._decoding: Decoding | None = None
         self._project_folder: Path | None = None
         self._unsaved = False
+        self._saved_embedding = False
         self._roi_history: list[RoiSet | None] = [None]
         self._roi_at = 0
 
@@ -108,6 +109,7 @@ class Workspace:
         self.set_recording(None)
         if stack is not None:
             self.timeline.set_length(stack.shape[0])
+            self.timeline.set(0)
         self._changed()
         self.stack_changed.emit()
 
@@ -227,10 +229,23 @@ class Workspace:
         """True if something changed since the project was saved."""
         return self._unsaved
 
+    @property
+    def would_lose(self) -> bool:
+        """True if saving now would take an embedding out of the project folder."""
+        return self._saved_embedding and self._embedding is None
+
     def mark_saved(self, folder: Path) -> None:
         """Note that everything now stands in this folder."""
         self._project_folder = folder
         self._unsaved = False
+        self._saved_embedding = self._embedding is not None
+        self.project_changed.emit()
+
+    def leave_project(self) -> None:
+        """Let the project folder be: what is open now is not what it holds."""
+        self._project_folder = None
+        self._unsaved = True
+        self._saved_embedding = False
         self.project_changed.emit()
 
     def _changed(self) -> None:
@@ -242,6 +257,6 @@ class Workspace:
         """Close everything."""
         self.set_stack(None)
         self._project_folder = None
-        self._unsaved = False
+        self._unsaved = self._saved_embedding = False
         self.timeline.set_length(0)
         self.project_changed.emit()

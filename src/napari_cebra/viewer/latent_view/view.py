@@ -134,6 +134,7 @@ class LatentView(QWidget):
         add(self.scene.changed, self._refresh)
         add(self.workspace.live_latents, self._on_live)
         add(self.workspace.recording_changed, self._refresh)
+        add(self.workspace.stack_changed, self._refresh)
         add(self.workspace.timeline.changed, self._show_status)
         add(viewer.events.theme, self._on_theme)
         self._connections.add_callback(
@@ -196,6 +197,11 @@ class LatentView(QWidget):
         self._show_status()
 
     def _advice(self) -> str:
+        if self.workspace.recording is None and self.workspace.stack is not None:
+            return (
+                "No traces yet.\n\nExtract them in step 2 of the CEBRA dock; then "
+                "train, and the latents appear here."
+            )
         if self.workspace.recording is None:
             return (
                 "No recording is open.\n\nLoad one in the CEBRA dock and extract its "

@@ -1,0 +1,32 @@
+"""The question before something that was not saved is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QMessageBox
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
+
+def may_discard(parent: QWidget, name: str) -> bool:
+    """Ask whether the unsaved embedding of a recording may go; Cancel is the default.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Over which the question stands.
+    name : str
+        Of the recording that is open.
+    """
+    buttons = QMessageBox.StandardButton
+    answer = QMessageBox.question(
+        parent,
+        "Discard the embedding?",
+        f"The embedding of {name}, and what was decoded from it, is not saved. To keep "
+        "it, press Cancel and save the project in step 5.",
+        buttons.Discard | buttons.Cancel,
+        buttons.Cancel,
+    )
+    return answer == buttons.Discard
