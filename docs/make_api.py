@@ -8,6 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOMS = ["recording", "simulate", "io", "traces", "embedding", "decoding", "pipeline"]
+ROOMS += ["metrics"]
 HEAD = """\
 # API
 

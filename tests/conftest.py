@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 _home = Path(tempfile.mkdtemp(prefix="napari-cebra-tests-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["NAPARI_ASYNC"] = "0"
+# Two workers with two threads each would wait for one another on two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["NAPARI_CONFIG"] = str(_home / "napari" / "settings.yaml")
 os.environ.setdefault("NAPARI_CEBRA_CACHE", str(_home / "recordings"))
 for _kind in ("CACHE", "CONFIG", "DATA", "STATE"):

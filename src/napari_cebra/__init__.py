@@ -11,7 +11,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_cebra.embedding import Encoder, TrainConfig
+    from napari_cebra import metrics
+    from napari_cebra.decoding import KNNDecoder, L1LinearRegressor
+    from napari_cebra.embedding import CEBRA, Encoder, TrainConfig
+    from napari_cebra.embedding.recommendation import recommended
     from napari_cebra.io import open_stack
     from napari_cebra.pipeline import PipelineConfig, decode, exhaust, fit
     from napari_cebra.recording import (
@@ -27,9 +30,12 @@ if TYPE_CHECKING:
 __version__ = version("napari-cebra")
 
 _ROOM = {
+    "CEBRA": "embedding",
     "DffSettings": "traces",
     "Encoder": "embedding",
     "InvalidInput": "recording",
+    "KNNDecoder": "decoding",
+    "L1LinearRegressor": "decoding",
     "PipelineConfig": "pipeline",
     "Recording": "recording",
     "RoiSet": "recording",
@@ -43,12 +49,16 @@ _ROOM = {
     "extract": "traces",
     "fit": "pipeline",
     "open_stack": "io",
+    "recommended": "embedding.recommendation",
 }
 
 __all__ = [
+    "CEBRA",
     "DffSettings",
     "Encoder",
     "InvalidInput",
+    "KNNDecoder",
+    "L1LinearRegressor",
     "PipelineConfig",
     "Recording",
     "RoiSet",
@@ -62,11 +72,15 @@ __all__ = [
     "exhaust",
     "extract",
     "fit",
+    "metrics",
     "open_stack",
+    "recommended",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "metrics":
+        return import_module(f"{__name__}.metrics")
     if name not in _ROOM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_ROOM[name]}"), name)

@@ -1,7 +1,11 @@
 """Transform at every kind of border, and files that come back the same."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import safetensors
 import torch
 from safetensors.numpy import save_file
 
@@ -34,6 +38,12 @@ def window_by_window(enc, values, segment):
     return out
 
 
+def plain(enc, values):
+    """The same encoder on traces as they are."""
+    config = replace(enc.config, standardize=False)
+    return Encoder(enc.network, Standardization.fit(values, config), config, {})
+
+
 SEGMENTS = {
     "one stretch": np.zeros(40, int),
     "short stretches": np.repeat([0, 1, 2, 3], [3, 1, 20, 16]),
@@ -42,12 +52,14 @@ SEGMENTS = {
 }
 
 
-@pytest.mark.parametrize("name", ["offset1-model", "offset10-model", "m4 u3 d1"])
+@pytest.mark.parametrize(
+    "name", ["offset1-model", "offset10-model", "m4 u3 d1", "u4/2&- u3/2 d2"]
+)
 @pytest.mark.parametrize("case", SEGMENTS)
 @pytest.mark.parametrize("chunk", [None, 1])
 def test_transform_equals_window_by_window(name, case, chunk, monkeypatch):
     if chunk is not None:
-        monkeypatch.setattr(encoder_module, "_CHUNK_BYTES", chunk)
+        monkeypatch.setitem(encoder_module._CHUNK_BYTES, "cpu", chunk)
         monkeypatch.setattr(encoder_module, "_SMALLEST_CHUNK", 5)
     values = np.random.default_rng(1).normal(size=(40, N)).astype(np.float32)
     segment = SEGMENTS[case]
@@ -64,28 +76,40 @@ def test_nothing_to_transform():
     assert out.shape == (12, 3) and np.isnan(out).all()
 
 
-def test_padding_equals_reference_transform():
+@pytest.mark.parametrize(
+    "name", ["offset1-model", "offset5-model", "offset10-model", "offset36-model"]
+)
+def test_padding_equals_reference_transform(name):
     cebra = pytest.importorskip("cebra")
-    model = cebra.CEBRA(
-        model_architecture="offset10-model",
-        max_iterations=1,
-        batch_size=16,
-        output_dimension=3,
-        num_hidden_units=8,
-        device="cpu",
-    )
+    sizes = {"output_dimension": 3, "num_hidden_units": 8}
+    model = cebra.CEBRA(name, max_iterations=1, batch_size=16, device="cpu", **sizes)
     values = np.random.default_rng(2).normal(size=(60, N)).astype(np.float32)
     model.fit(values)
-    enc = encoder(standardize=False)
-    enc = Encoder(
-        enc.network,
-        Standardization.fit(values, enc.config),
-        enc.config,
-        {},
-    )
+    enc = plain(encoder(name), values)
     enc.network.copy_reference_weights(model.model_.state_dict())
     got = enc.transform(values, np.zeros(60, int))
-    np.testing.assert_allclose(got, model.transform(values), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got, model.transform(values), rtol=1e-5, atol=1e-6)
+    if name != "offset36-model":  # as long as two of these batches
+        in_batches = model.transform(values, batch_size=19)
+        np.testing.assert_allclose(got, in_batches, rtol=1e-5, atol=1e-6)
+
+
+def test_a_subsampling_encoder_gives_a_latent_per_frame():
+    """The reference gives one per four frames; those are among ours."""
+    models = pytest.importorskip("cebra.models")
+    solver = pytest.importorskip("cebra.solver.base")
+    name = "offset20-model-4x-subsample"
+    theirs = models.init(name, num_neurons=N, num_units=8, num_output=3).eval()
+    values = np.random.default_rng(2).normal(size=(61, N)).astype(np.float32)
+    enc = plain(encoder(name), values)
+    enc.network.copy_reference_weights(theirs.state_dict())
+    with torch.no_grad():
+        expected = solver._not_batched_transform(
+            theirs, torch.from_numpy(values), True, theirs.get_offset()
+        )
+    got = enc.transform(values, np.zeros(61, int))
+    assert got.shape == (61, 3)
+    np.testing.assert_allclose(got[::4], expected.numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_padded_rows_cover_every_row_once():
@@ -129,6 +153,47 @@ def test_file_round_trip_is_exact(tmp_path, showing, quick):
         enc.transform(showing.values, showing.segment),
     )
     assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_the_file_says_what_it_was_made_with_and_from(tmp_path, showing, quick):
+    training = Training(
+        showing.values, showing.segment, showing.train, None, showing.pairs, quick
+    )
+    enc = training.model()
+    used = showing.values[showing.train]
+    assert enc.training["data_sha256"] == encoder_module.hash_of_values(used)
+    changed = used.copy()
+    changed[0, 0] += 1
+    assert encoder_module.hash_of_values(changed) != enc.training["data_sha256"]
+    assert encoder_module.hash_of_values(used.T) != enc.training["data_sha256"]
+    enc.save(tmp_path / "a.safetensors")
+    with safetensors.safe_open(tmp_path / "a.safetensors", "np") as file:
+        written_with = json.loads(file.metadata()["written_with"])
+    assert written_with["torch"] == torch.__version__
+    assert set(written_with) == {"napari-cebra", "python", "numpy", "torch"}
+
+
+def test_files_of_the_first_version_open(tmp_path):
+    """Made as version 1 of this program made them."""
+    enc = encoder("offset5-model")
+    header = {
+        "format": "napari-cebra encoder",
+        "version": "1",
+        "config": json.dumps(enc.config.to_dict()),
+        "training": '{"steps": 0}',
+    }
+    arrays = {f"network.{k}": v.numpy() for k, v in enc.network.state_dict().items()}
+    arrays["mean"] = enc.standardization.mean.numpy()
+    arrays["scale"] = enc.standardization.scale.numpy()
+    first = ["mean", "network.convs.0.bias", "network.convs.0.weight"]
+    assert sorted(arrays)[:3] == first
+    save_file(arrays, tmp_path / "a.safetensors", header)
+    back = Encoder.load(tmp_path / "a.safetensors")
+    values = np.random.default_rng(0).normal(size=(30, N)).astype(np.float32)
+    rows = np.zeros(30, int)
+    np.testing.assert_array_equal(
+        back.transform(values, rows), enc.transform(values, rows)
+    )
 
 
 def test_wrong_number_of_neurons_is_refused():

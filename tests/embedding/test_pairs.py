@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare
+from scipy.stats import chisquare, kstest
 
 from napari_cebra.embedding.pairs import (
     ContinuousPairs,
@@ -143,6 +143,7 @@ def test_continuous_positive_is_the_nearest_row(periods, tied):
     sampler = ContinuousPairs(values, 3, periods).bind(rows, CPU)
     recorded = Recorded(sampler.search)
     object.__setattr__(sampler, "search", recorded)
+    object.__setattr__(sampler, "table", None)
     batch = sampler.draw(300, generator())
     usable = np.flatnonzero(rows.references)
     scaled = [1.0 if p is None else 2 * np.pi / p for p in periods]
@@ -342,3 +343,99 @@ def test_impossible_choices_are_refused():
         ContinuousPairs(np.arange(9.0), 9).bind(rows, CPU)
     with pytest.raises(InvalidInput, match="two usable rows"):
         DiscretePairs(np.arange(9)).bind(rows, CPU)
+
+
+def test_normal_differences_have_the_spread_asked_for():
+    values = np.linspace(0, 1000, 200_001)[::100]  # a grid finer than the spread
+    rows = Rows(np.ones(len(values), bool), np.zeros(len(values), int))
+    pairs = ContinuousPairs(values, delta=20.0)
+    reference, positive, _ = draw(pairs, rows)
+    inside = np.abs(values[reference] - 500) < 400
+    apart = (values[positive] - values[reference])[inside] / 20
+    jitter = np.random.default_rng(0).uniform(-0.5, 0.5, apart.size) * 0.05 / 2
+    assert kstest(apart + jitter, "norm").pvalue > 1e-3
+    turned = ContinuousPairs(values % 100, periods=(100.0,), delta=5.0)
+    reference, positive, _ = draw(turned, rows)
+    apart = (values[positive] - values[reference] + 50) % 100 - 50
+    assert apart.std() == pytest.approx(5.0, rel=0.03)
+    for delta in (0.0, -1.0, np.nan):
+        with pytest.raises(InvalidInput, match="delta"):
+            ContinuousPairs(values, delta=delta).bind(rows, CPU)
+
+
+def test_switched_off_the_first_nearest_row_is_taken_itself_included():
+    """As the first minimum over all rows, which is what the reference takes."""
+    distributions = pytest.importorskip("cebra.distributions")
+    rng = np.random.default_rng(5)
+    for d in (1, 2):
+        once = rng.integers(0, 12, (40, d)).astype(np.float32)
+        values = np.tile(once, (6, 1))
+        rows = Rows(np.ones(240, bool), np.zeros(240, int))
+        pairs = ContinuousPairs(values, 1, break_ties=False, exclude_self=False)
+        sampler = pairs.bind(rows, CPU)
+        recorded = Recorded(sampler.search)
+        object.__setattr__(sampler, "search", recorded)
+        batch = sampler.draw(2000, generator())
+        query = recorded.queries[0]
+        theirs = distributions.ContinuousIndex(torch.from_numpy(values)).search(
+            query.float()
+        )
+        ours = batch.positives[0]
+        if d == 1:
+            assert torch.equal(ours, theirs)
+        near = [np.square(values[i] - query.numpy()).sum(1) for i in (ours, theirs)]
+        np.testing.assert_array_equal(*near)
+        assert (ours < 40).all() and (ours == batch.reference).any()
+
+
+def test_self_may_be_a_positive_if_asked_for():
+    classes = np.repeat([0, 1, 2], [40, 8, 1])
+    rows = Rows(np.ones(49, bool), np.zeros(49, int))
+    pairs = DiscretePairs(classes, exclude_self=False)
+    reference, positive, _ = draw(pairs, rows)
+    assert is_uniform(reference, np.arange(49))
+    assert is_uniform(positive[reference == 42], np.arange(40, 48))
+    assert np.all(positive[reference == 48] == 48)
+
+
+def test_mixed_pairs_with_a_uniform_prior():
+    rng = np.random.default_rng(6)
+    classes = rng.choice([0, 4], size=400, p=[0.9, 0.1])
+    rows = Rows(np.ones(400, bool), np.zeros(400, int))
+    pairs = MixedPairs(ContinuousPairs(rng.normal(size=400), 1), classes, "uniform")
+    reference, positive, negative = draw(pairs, rows)
+    assert np.all(classes[positive] == classes[reference])
+    assert is_uniform(classes[reference], np.array([0, 4]))
+    assert is_uniform(classes[negative], np.array([0, 4]))
+    assert is_uniform(reference[classes[reference] == 4], np.flatnonzero(classes == 4))
+
+
+@pytest.mark.parametrize("classes", [None, np.arange(200) % 50 % 2])
+def test_the_table_of_differences_finds_what_the_search_finds(classes):
+    rng = np.random.default_rng(7)
+    features = np.tile(rng.normal(5, 1, (50, 20)), (4, 1))
+    rows = Rows(np.ones(200, bool), np.repeat(np.arange(4), 50))
+    pairs = ContinuousPairs(features, 1)
+    if classes is not None:
+        pairs = MixedPairs(pairs, classes)
+    sampler = pairs.bind(rows, CPU)
+    assert sampler.table is not None and len(sampler.groups.count) == 50
+    found = sampler.draw(5000, generator())
+    object.__setattr__(sampler, "table", None)
+    searched = sampler.draw(5000, generator())
+    for a, b in zip(found.positives, searched.positives, strict=True):
+        np.testing.assert_array_equal(a % 50, b % 50)
+    repeats = found.positives[0] // 50
+    assert is_uniform(repeats.numpy(), np.arange(4))
+
+
+def test_the_rules_can_be_chosen_by_variable():
+    rng = np.random.default_rng(8)
+    speed = Variable("speed", rng.normal(size=50), "continuous")
+    kind = Variable("kind", rng.integers(0, 2, 50), "discrete")
+    rule = {"delta": 0.1, "break_ties": False, "exclude_self": False}
+    mixed = pairs_for("behavior", [speed, kind], prior="uniform", **rule)
+    assert mixed.prior == "uniform" and mixed.continuous.delta == 0.1
+    assert not (mixed.continuous.break_ties or mixed.continuous.exclude_self)
+    discrete = pairs_for("behavior", [kind], prior="uniform", exclude_self=False)
+    assert discrete.prior == "uniform" and not discrete.exclude_self

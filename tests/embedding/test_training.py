@@ -17,8 +17,9 @@ from napari_cebra.embedding import (
     describe_device,
     resolve_device,
 )
+from napari_cebra.embedding import loop as loop_module
 from napari_cebra.embedding import training as training_module
-from napari_cebra.embedding.training import learning_rate
+from napari_cebra.embedding.loop import learning_rate
 from napari_cebra.recording import InvalidInput
 
 
@@ -137,7 +138,7 @@ def test_held_out_rows_have_no_part_in_the_weights(showing, quick):
 
 def test_windows_of_references_stay_inside_the_training_rows(showing, quick):
     training, _ = train(showing, quick, pairs=TimePairs(2))
-    batch = training._sampler.draw(5000, torch.Generator().manual_seed(0))
+    batch = training.objective.sampler.draw(5000, torch.Generator().manual_seed(0))
     left, right = training.model().receptive_field
     for rows in (batch.reference, *batch.positives, batch.negative):
         for reach in range(-left, right):
@@ -210,7 +211,7 @@ def test_weights_that_explode_end_with_a_sentence_and_the_last_good_ones(
     def exploding(step, config):
         return 1e38 if step == 24 else learning_rate(step, config)
 
-    monkeypatch.setattr(training_module, "learning_rate", exploding)
+    monkeypatch.setattr(loop_module, "learning_rate", exploding)
     training = Training(
         showing.values,
         showing.segment,

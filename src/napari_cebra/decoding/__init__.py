@@ -1,5 +1,10 @@
 """Latents to frames and variables: decoders, splits, controls, scores."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from napari_cebra.decoding.choose import (
     Choice,
     choose_k,
@@ -34,9 +39,14 @@ from napari_cebra.decoding.splits import (
     validation_split,
 )
 
+if TYPE_CHECKING:
+    from napari_cebra.decoding.published import KNNDecoder, L1LinearRegressor
+
 __all__ = [
     "Choice",
+    "KNNDecoder",
     "KnnDecoder",
+    "L1LinearRegressor",
     "Neighbours",
     "Prediction",
     "RawPopulation",
@@ -65,3 +75,10 @@ __all__ = [
     "validation_split",
     "within_seconds",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs scikit-learn when it is first asked for."""
+    if name not in ("KNNDecoder", "L1LinearRegressor"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.published"), name)

@@ -13,13 +13,27 @@ from napari_cebra.embedding.config import TrainConfig, recommended
 from napari_cebra.embedding.errors import TrainingError
 
 if TYPE_CHECKING:
-    from napari_cebra.embedding.architectures import receptive_field
+    from napari_cebra.embedding.alignment import (
+        OrthogonalProcrustesAlignment,
+        ensemble_embeddings,
+    )
+    from napari_cebra.embedding.architectures import published_names, receptive_field
+    from napari_cebra.embedding.attribution import (
+        Attribution,
+        AttributionConfig,
+        RoiAttribution,
+        attribute,
+        attribute_rois,
+        separation,
+    )
+    from napari_cebra.embedding.consistency import consistency_score
     from napari_cebra.embedding.devices import (
         default_threads,
         describe_device,
         resolve_device,
     )
     from napari_cebra.embedding.encoder import Encoder
+    from napari_cebra.embedding.estimator import CEBRA
     from napari_cebra.embedding.pairs import (
         ContinuousPairs,
         DiscretePairs,
@@ -29,9 +43,38 @@ if TYPE_CHECKING:
         TimePairs,
         pairs_for,
     )
+    from napari_cebra.embedding.reference_files import (
+        ReferenceModel,
+        read_reference_model,
+        write_reference_model,
+    )
+    from napari_cebra.embedding.sessions import (
+        Masks,
+        MultiEncoder,
+        Session,
+        SessionTraining,
+        UnifiedEncoder,
+        UnifiedTraining,
+        adapt,
+    )
     from napari_cebra.embedding.training import Training, TrainReport
+    from napari_cebra.embedding.xcebra import Subspace, XcebraConfig, XcebraTraining
 
 _HOME = {
+    "CEBRA": "estimator",
+    "OrthogonalProcrustesAlignment": "alignment",
+    "ensemble_embeddings": "alignment",
+    "consistency_score": "consistency",
+    "published_names": "published",
+    "Attribution": "attribution",
+    "AttributionConfig": "attribution",
+    "RoiAttribution": "attribution",
+    "Subspace": "xcebra",
+    "XcebraConfig": "xcebra",
+    "XcebraTraining": "xcebra",
+    "attribute": "attribution",
+    "attribute_rois": "attribution",
+    "separation": "attribution",
     "receptive_field": "architectures",
     "default_threads": "devices",
     "describe_device": "devices",
@@ -44,28 +87,62 @@ _HOME = {
     "MoviePairs": "pairs",
     "TimePairs": "pairs",
     "pairs_for": "pairs",
+    "Masks": "sessions",
+    "MultiEncoder": "sessions",
+    "Session": "sessions",
+    "SessionTraining": "sessions",
+    "UnifiedEncoder": "sessions",
+    "UnifiedTraining": "sessions",
+    "adapt": "sessions",
+    "ReferenceModel": "reference_files",
+    "read_reference_model": "reference_files",
+    "write_reference_model": "reference_files",
     "Training": "training",
     "TrainReport": "training",
 }
 
 __all__ = [
+    "CEBRA",
+    "Attribution",
+    "AttributionConfig",
     "ContinuousPairs",
     "DiscretePairs",
     "Encoder",
     "HybridPairs",
+    "Masks",
     "MixedPairs",
     "MoviePairs",
+    "MultiEncoder",
+    "OrthogonalProcrustesAlignment",
+    "ReferenceModel",
+    "RoiAttribution",
+    "Session",
+    "SessionTraining",
+    "Subspace",
     "TimePairs",
     "TrainConfig",
     "TrainReport",
     "Training",
     "TrainingError",
+    "UnifiedEncoder",
+    "UnifiedTraining",
+    "XcebraConfig",
+    "XcebraTraining",
+    "adapt",
+    "attribute",
+    "attribute_rois",
+    "consistency_score",
     "default_threads",
     "describe_device",
+    "ensemble_embeddings",
     "pairs_for",
+    "published_names",
+    "read_reference_model",
     "receptive_field",
     "recommended",
     "resolve_device",
+    "separation",
+    "write_reference_model",
 ]
 
 

@@ -1,141 +1,45 @@
-"""The encoders, each written in one line of a small description language.
+"""The encoder network that a description stands for.
 
-A description is a row of layers, first to last, separated by spaces::
-
-    offset10-model = "u2 +3 +3 +3 d3"
-
-- ``u2``  convolution over 2 frames to `num_hidden_units` channels, then GELU;
-  ``h`` is half as many, ``d`` is `output_dimension`, ``30d`` thirty times that.
-- ``+3``  the same width, GELU inside a skip: ``x + gelu(conv(x))``, where x
-  loses the frames at both ends that the convolution needs.
-- ``~1``  GELU round the skip: ``gelu(x + conv(x))``.
-- ``u2-`` has no GELU: the layer is linear.
-- ``m7``  at the beginning: the running mean of each neuron over 7 frames. It
-  has no weights, so a wide receptive field costs nothing to learn.
-- The last layer has no GELU. A last word says what happens to its output:
-  ``sphere`` (the default: divided by its length), ``linear`` or ``tanh``.
-
-The receptive field L is one more than the sum of (kernel − 1); row i sees the
-frames ``[i − L//2, i − L//2 + L)``. The layers are those of Schneider, Lee &
-Mathis, Nature 2023, and of its reference implementation.
+The description language is explained in `descriptions`; the published names and
+what they stand for are in `published`.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_cebra.embedding.descriptions import (
+    Architecture,
+    Layer,
+    parse,
+    receptive_field,
+)
+from napari_cebra.embedding.published import (
+    DESCRIPTIONS,
+    offset_description,
+    published_names,
+)
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-DESCRIPTIONS = {
-    "offset1-model": "u1 u1 h1 d1",
-    "offset1-model-v2": "u1 u1 u1 d1",
-    "offset1-model-v3": "u1 ~1 ~1 d1",
-    "offset1-model-v4": "u1 +1 +1 +1 +1 d1",
-    "offset1-model-v5": "u1 ~1 ~1 ~1 ~1 d1",
-    "offset1-model-mse": "30d1 30d1 10d1 d1 linear",
-    "offset1-model-mse-tanh": "30d1 30d1 10d1 d1 tanh",
-    "offset10-model-mse": "u2 +3 +3 +3 d3 linear",
-    "offset10-model-mse-tanh": "u2 +3 +3 +3 d3 tanh",
-}
-"""Published names that do not follow the rule of `offset_description`."""
-
-_LAYER = re.compile(r"(?:(\d*)([uhd])|([+~]))(\d+)(-?)")
-_HEADS = ("sphere", "linear", "tanh")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer: width as a factor of a named size, kernel, and kind of skip."""
-
-    size: str
-    factor: int
-    kernel: int
-    skip: str
-    gelu: bool
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A parsed description."""
-
-    layers: tuple[Layer, ...]
-    head: str
-    mean_over: int = 1
-
-    @property
-    def receptive_field(self) -> tuple[int, int]:
-        """Frames seen before the row, and from the row on."""
-        length = self.mean_over + sum(layer.kernel - 1 for layer in self.layers)
-        return length // 2, length - length // 2
-
-
-def offset_description(length: int, first_kernel: int | None = None) -> str:
-    """Describe an encoder that sees `length` frames.
-
-    With a first kernel of 2 (the default) these are the published
-    ``offset5-model`` … ``offset50-model``: skips of kernel 3, closed by a
-    kernel of 2 or 3. A wider first kernel takes the place of as many skips.
-    """
-    if length == 1:
-        return DESCRIPTIONS["offset1-model"]
-    first = min(2 if first_kernel is None else first_kernel, length)
-    rest = length - first
-    last = 1 if rest == 0 else 2 + (rest % 2 == 0)
-    skips = (rest - (last - 1)) // 2
-    if skips == 0:  # one hidden layer alone would be nearly linear
-        return f"u{first} u1 d{last}"
-    return " ".join([f"u{first}", *["+3"] * skips, f"d{last}"])
-
-
-def parse(name: str, first_kernel: int | None = None) -> Architecture:
-    """Return the architecture of a published name or of a description.
-
-    Raises
-    ------
-    InvalidInput
-        If it is neither.
-    """
-    text = DESCRIPTIONS.get(name, name)
-    published = re.fullmatch(r"offset(\d+)(?:-model)?", name)
-    if published and 1 <= int(published[1]) <= 1000:
-        text = offset_description(int(published[1]), first_kernel)
-    words = text.split()
-    head = words.pop() if words and words[-1] in _HEADS else "sphere"
-    mean_over = 1
-    if words and re.fullmatch(r"m[1-9]\d*", words[0]):
-        mean_over = int(words.pop(0)[1:])
-    layers: list[Layer] = []
-    for word in words:
-        match = _LAYER.fullmatch(word)
-        if match is None or int(match[4]) < 1:
-            break
-        factor, size, skip, kernel, linear = match.groups()
-        gelu = not linear and len(layers) < len(words) - 1
-        layers.append(
-            Layer(size or "", int(factor or 1), int(kernel), skip or "", gelu)
-        )
-    complete = len(layers) == len(words) and len(layers) > 0
-    if not complete or layers[-1].size != "d" or layers[0].skip:
-        raise InvalidInput(
-            f"There is no encoder called {name!r}; use offset1-model, offset5-model, "
-            'offset10-model … or a description such as "u2 +3 +3 +3 d3".'
-        )
-    return Architecture(tuple(layers), head, mean_over)
-
-
-def receptive_field(name: str, first_kernel: int | None = None) -> tuple[int, int]:
-    """Return (left, right): row i sees the frames ``[i - left, i + right)``."""
-    return parse(name, first_kernel).receptive_field
+__all__ = [
+    "DESCRIPTIONS",
+    "Architecture",
+    "Layer",
+    "Network",
+    "TimeConv",
+    "offset_description",
+    "parse",
+    "published_names",
+    "receptive_field",
+]
 
 
 class TimeConv(nn.Module):
@@ -151,8 +55,10 @@ class TimeConv(nn.Module):
         channels_out: int,
         kernel: int,
         generator: torch.Generator | None = None,
+        stride: int = 1,
     ) -> None:
         super().__init__()
+        self.stride = stride
         bound = 1 / math.sqrt(channels_in * kernel)
         self.weight = nn.Parameter(torch.empty(channels_out, channels_in, kernel))
         self.bias = nn.Parameter(torch.empty(channels_out))
@@ -160,7 +66,7 @@ class TimeConv(nn.Module):
             nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (B, out, L - kernel + 1) of (B, in, L)."""
+        """Return (B, out, (L - kernel) // stride + 1) of (B, in, L)."""
         channels_out, _, kernel = self.weight.shape
         if kernel == x.shape[2]:
             # memory order of the input: of windows of traces, time is first
@@ -170,11 +76,15 @@ class TimeConv(nn.Module):
             else:
                 taps, flat = self.weight.flatten(1), x.flatten(1)
             return F.linear(flat, taps, self.bias)[:, :, None]
-        return F.conv1d(x, self.weight, self.bias)
+        return F.conv1d(x, self.weight, self.bias, self.stride)
 
 
 class Network(nn.Module):
-    """An encoder network: (B, L, N) → (B, L − receptive field + 1, D)."""
+    """An encoder network: (B, L, N) → (B, L − receptive field + 1, D).
+
+    With strides, L' = (L − receptive field) // subsampling + 1 rows come out;
+    `slide` gives every row.
+    """
 
     def __init__(
         self,
@@ -194,13 +104,39 @@ class Network(nn.Module):
         self.convs = nn.ModuleList()
         width = n_neurons
         for layer in architecture.layers:
+            if layer.again:
+                continue
             out = layer.factor * sizes[layer.size] if layer.size else width
-            self.convs.append(TimeConv(width, out, layer.kernel, generator))
-            width = out
+            conv = TimeConv(width, out, layer.kernel, generator, layer.stride)
+            self.convs.append(conv)
+            width = out + width if layer.beside else out
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the latents of (B, L, N) windows."""
-        return self.after_mean(self.mean(x))
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return the latents of (B, L, N) windows.
+
+        Parameters
+        ----------
+        x : (B, L, N) Tensor
+        generator : torch.Generator, optional
+            Draws what dropout leaves out; without one nothing is left out.
+        """
+        return self.after_mean(self.mean(x), generator)
+
+    def slide(self, x: Tensor) -> Tensor:
+        """Return the latents of every window of (B, L, N), one per frame.
+
+        A network with strides runs once from each of the frames it would
+        skip, which costs as much as the windows do and no more.
+        """
+        step = self.architecture.subsampling
+        if step == 1:
+            return self(x)
+        n = x.shape[1] - sum(self.architecture.receptive_field) + 1
+        rows = [self(x[:, first:]) for first in range(min(step, n))]
+        latents = rows[0].new_empty(len(x), n, rows[0].shape[2])
+        for first, part in enumerate(rows):
+            latents[:, first::step] = part
+        return latents
 
     def mean(self, x: Tensor) -> Tensor:
         """Return the running mean over time, (…, L - mean_over + 1, N)."""
@@ -208,29 +144,37 @@ class Network(nn.Module):
             return x
         return x.unfold(-2, self.architecture.mean_over, 1).mean(dim=-1)
 
-    def after_mean(self, x: Tensor) -> Tensor:
+    def after_mean(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the latents of windows whose running mean was taken."""
         x = x.transpose(1, 2)
-        for layer, conv in zip(self.architecture.layers, self.convs, strict=True):
-            y = conv(x)
-            if layer.skip:
-                crop = (layer.kernel - 1) // 2
-                kept = x[:, :, crop : crop + y.shape[2]]
-                x = kept + F.gelu(y) if layer.skip == "+" else F.gelu(kept + y)
-            else:
-                x = F.gelu(y) if layer.gelu else y
+        for layer, conv in self.steps():
+            x = _through(layer, conv, x, generator)
         x = x.transpose(1, 2)
+        if self.architecture.bounds is not None:
+            return x.clamp(*self.architecture.bounds)
         if self.architecture.head == "sphere":
             return F.normalize(x, dim=-1)
-        return torch.tanh(x) if self.architecture.head == "tanh" else x
+        if self.architecture.head == "tanh":
+            return torch.tanh(x)
+        return F.relu(x) if self.architecture.head == "relu" else x
+
+    def steps(self) -> Iterator[tuple[Layer, TimeConv]]:
+        """Yield each layer with its weights, repeated layers included."""
+        i = -1
+        for layer in self.architecture.layers:
+            i += not layer.again
+            conv = self.convs[i]
+            assert isinstance(conv, TimeConv)
+            yield layer, conv
 
     def copy_reference_weights(self, state: Mapping[str, Tensor]) -> None:
         """Take over the weights of the reference's model of the same name.
 
         Its layers come in the same order with the same shapes; those of
-        ``offset1`` models are linear, (out, in) instead of (out, in, 1).
+        ``offset1`` models are linear, (out, in) instead of (out, in, 1). A
+        layer that it repeats comes as often as it is used.
         """
-        ours = list(self.parameters())
+        ours = [p for _, conv in self.steps() for p in (conv.weight, conv.bias)]
         theirs = list(state.values())
         if len(ours) != len(theirs):
             raise InvalidInput(
@@ -239,4 +183,42 @@ class Network(nn.Module):
             )
         with torch.no_grad():
             for mine, other in zip(ours, theirs, strict=True):
+                if mine.numel() != other.numel() or len(mine) != len(other):
+                    raise InvalidInput(
+                        f"The model has weights of shape {tuple(other.shape)} where "
+                        f"this encoder has {tuple(mine.shape)}; choose the "
+                        "architecture and the sizes it was trained with."
+                    )
                 mine.copy_(other.reshape(mine.shape))
+
+
+def _through(
+    layer: Layer, conv: TimeConv, x: Tensor, generator: torch.Generator | None
+) -> Tensor:
+    """Return what one layer makes of (B, C, L)."""
+    drops = layer.dropout > 0 and generator is not None
+    y = conv(_dropped(x, layer.dropout, generator) if drops and layer.skip else x)
+    if drops and not layer.skip:
+        y = _dropped(y, layer.dropout, generator)
+    if layer.skip:
+        kept = _beside(x, layer, y.shape[2], (layer.kernel - 1) // 2)
+        if y.shape[1] != x.shape[1]:
+            kept = F.pad(kept, (0, 0, 0, y.shape[1] - x.shape[1]))
+        if not layer.gelu:
+            return kept + y
+        return kept + F.gelu(y) if layer.skip == "+" else F.gelu(kept + y)
+    if layer.gelu:
+        y = F.gelu(y)
+    return torch.cat([y, _beside(x, layer, y.shape[2])], 1) if layer.beside else y
+
+
+def _beside(x: Tensor, layer: Layer, length: int, first: int = 0) -> Tensor:
+    """Return the frames of the input that go with the outputs of a layer."""
+    last = first + layer.stride * (length - 1) + 1
+    return x[:, :, first : last : layer.stride]
+
+
+def _dropped(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Leave out whole channels of (B, C, L), each window's own."""
+    keep = torch.empty_like(x[:, :, :1]).bernoulli_(1 - share, generator=generator)
+    return x * keep.div_(1 - share)

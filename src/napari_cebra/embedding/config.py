@@ -21,7 +21,7 @@ class TrainConfig:
     ----------
     model_architecture : str
         A published name (``offset1-model``, ``offset10-model``, …) or a
-        description (see `architectures`). Sets the receptive field.
+        description (see `descriptions`). Sets the receptive field.
     first_kernel : int or None
         Frames seen by the first convolution of an ``offsetN-model``; None is
         the published 2.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import platform
 import uuid
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +20,18 @@ from torch import Tensor, nn
 
 from napari_cebra.embedding.architectures import Network, parse
 from napari_cebra.embedding.config import TrainConfig
+from napari_cebra.embedding.stack import slide
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from torch import Generator
 
 FORMAT = "napari-cebra encoder"
-VERSION = 1
+VERSION = 2
+"""Since 2 the header also says what the file was written with."""
 
-_CHUNK_BYTES = 2**25
+# A CPU is quickest with what its cache holds, a GPU with much at once.
+_CHUNK_BYTES = {"cpu": 2**22, "cuda": 2**25, "mps": 2**25}
 _SMALLEST_CHUNK = 64
 
 
@@ -89,7 +95,8 @@ class Encoder:
     config : TrainConfig
         What it was trained with.
     training : dict
-        How the training went: steps, seconds, device (JSON types).
+        How the training went: steps, seconds, device, `hash_of_values` of the
+        training rows (JSON types).
     """
 
     network: Network
@@ -167,12 +174,12 @@ class Encoder:
         source, centers = padded_rows(segment, *self.receptive_field)
         overlap = sum(self.receptive_field) - 1
         width = max(self.n_neurons, 4 * self.config.num_hidden_units)
-        chunk = max(_SMALLEST_CHUNK, _CHUNK_BYTES // (4 * width))
+        chunk = max(_SMALLEST_CHUNK, _CHUNK_BYTES[self.device.type] // (4 * width))
         for start in range(0, len(source) - overlap, chunk):
             rows = source[start : start + chunk + overlap]
             x = np.ascontiguousarray(values[rows], dtype=np.float32)
             x = self.standardization(torch.from_numpy(x).to(self.device))
-            y = self.network(x[None])[0].cpu().numpy()
+            y = slide(self.network, x).cpu().numpy()
             center = centers[start : start + len(y)]
             latents[center[center >= 0]] = y[center >= 0]
         return latents
@@ -185,10 +192,10 @@ class Encoder:
         InvalidInput
             If the file cannot be written.
         """
-        path = Path(path)
         header = {
             "format": FORMAT,
             "version": str(VERSION),
+            "written_with": json.dumps(_versions()),
             "config": json.dumps(self.config.to_dict()),
             "training": json.dumps(self.training),
         }
@@ -198,23 +205,14 @@ class Encoder:
         content = safetensors.torch.save(
             {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header
         )
-        try:
-            # Opened as any file, so that others may read it where they usually may.
-            draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-            try:
-                draft.write_bytes(content)
-                os.replace(draft, path)
-            finally:
-                draft.unlink(missing_ok=True)
-        except OSError as error:
-            raise InvalidInput(
-                f"The encoder could not be written to {path} ({error.strerror}); "
-                "choose a folder that can be written to."
-            ) from error
+        write_whole(path, content)
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Encoder:
-        """Open a file that `save` wrote. Nothing in it is executed.
+        """Open a file that `save` wrote, or a model of the reference.
+
+        Nothing in it is executed. Of a reference model of several recordings
+        see `reference_files.read_reference_model`.
 
         Raises
         ------
@@ -222,7 +220,13 @@ class Encoder:
             If it is not such a file, is cut short, or is from a later version.
         """
         from napari_cebra.embedding.devices import resolve_device
+        from napari_cebra.embedding.reference_files import (
+            is_torch_file,
+            read_reference_model,
+        )
 
+        if is_torch_file(path):
+            return read_reference_model(path).encoder().to(resolve_device(device))
         header, tensors = _read(Path(path))
         try:
             config = TrainConfig.from_json(header["config"])
@@ -240,6 +244,50 @@ class Encoder:
         return cls(network, standardization, config, training).to(
             resolve_device(device)
         )
+
+
+def hash_of_values(values: np.ndarray) -> str:
+    """Return the SHA-256 of (n, N) training rows, as float32 in time order.
+
+    It says whether an encoder was trained on these very numbers.
+    """
+    content = np.ascontiguousarray(values, dtype="<f4")
+    digest = hashlib.sha256(np.array(content.shape, "<i8").tobytes())
+    digest.update(content.data)
+    return digest.hexdigest()
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file beside and rename it, so that a half-written one is never seen.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be written.
+    """
+    path = Path(path)
+    try:
+        # Opened as any file, so that others may read it where they usually may.
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            draft.write_bytes(content)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidInput(
+            f"The encoder could not be written to {path} ({error.strerror}); "
+            "choose a folder that can be written to."
+        ) from error
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "napari-cebra": metadata.version("napari-cebra"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
 
 
 def build_network(

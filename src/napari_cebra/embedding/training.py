@@ -1,91 +1,49 @@
-"""The training loop, as a generator of reports."""
+"""Training one encoder on one recording."""
 
 from __future__ import annotations
 
 import copy
-import math
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import hashlib
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from napari_cebra.embedding.devices import default_threads, resolve_device
-from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
-from napari_cebra.embedding.errors import TrainingError
-from napari_cebra.embedding.losses import InfoNCE, goodness_of_fit
+from napari_cebra.embedding.devices import resolve_device
+from napari_cebra.embedding.encoder import (
+    Encoder,
+    Standardization,
+    build_network,
+    hash_of_values,
+)
+from napari_cebra.embedding.loop import Loop, TrainReport, torch_errors
+from napari_cebra.embedding.losses import InfoNCE
+from napari_cebra.embedding.objective import Objective, generators
 from napari_cebra.embedding.pairs import Batch, MovieSampler, Rows
-from napari_cebra.recording import InvalidInput, complete_windows, segments
+from napari_cebra.embedding.windows import Noise, Windows, check_rows, complete_rows
+from napari_cebra.recording import InvalidInput, segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from torch import Generator, Tensor, nn
 
     from napari_cebra.embedding.architectures import Network
     from napari_cebra.embedding.config import TrainConfig
     from napari_cebra.embedding.pairs import Pairs, Sampler
 
+__all__ = ["HYBRID_DIMENSIONS", "RecordingObjective", "TrainReport", "Training"]
+
 HYBRID_DIMENSIONS = 3
 """Latents that the behaviour objective of hybrid pairs shapes."""
 
 _EVALUATION_BATCHES = 2
-_N_MASKS = 4096
 
 
-@dataclass(frozen=True, eq=False)
-class TrainReport:
-    """How far a training has come.
-
-    Parameters
-    ----------
-    step, max_steps : int
-        Steps done, and in all.
-    loss : float
-        InfoNCE (nats), mean over the training batches since the last report.
-    bits_train, bits_heldout : float or None
-        Goodness of fit in bits at the last evaluation, without dropout; None
-        before the first, or without held-out rows.
-    temperature : float
-    seconds : float
-        Spent training, without pauses.
-    steps_per_second, seconds_left : float
-    best_step : int or None
-        Step of the lowest held-out InfoNCE so far.
-    latents : (T, D) float32 or None
-        A snapshot of all rows, when one was due.
-    """
-
-    step: int
-    max_steps: int
-    loss: float
-    bits_train: float | None
-    bits_heldout: float | None
-    temperature: float
-    seconds: float
-    steps_per_second: float
-    seconds_left: float
-    best_step: int | None
-    latents: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Goodness of fit at one step, in bits."""
-
-    step: int
-    bits_train: float
-    bits_heldout: float | None
-
-
-class Training:
+class Training(Loop):
     """One encoder being trained.
 
-    Everything that decides the numbers (draws, dropout, evaluations, choice of
-    the best weights) depends on the settings alone and never on the clock, so
-    reports, pauses and snapshots change nothing: the same seed, on the CPU
-    with the same number of threads, gives the same bits.
+    The same seed, on the CPU with the same number of threads, gives the same
+    bits; see `Loop`.
 
     Parameters
     ----------
@@ -108,6 +66,8 @@ class Training:
         If shapes disagree, values are not finite, or no pair can be drawn.
     """
 
+    objective: RecordingObjective
+
     def __init__(
         self,
         values: np.ndarray,
@@ -117,404 +77,198 @@ class Training:
         pairs: Pairs,
         config: TrainConfig,
     ) -> None:
-        self.config = config
-        self.device = resolve_device(config.device)
-        self.threads = config.threads or default_threads()
-        self._losses = torch.full((config.last_iteration,), math.nan)
-        self._losses = self._losses.to(self.device)
-        self.evaluations: list[Evaluation] = []
-        self.step = 0
-        self.seconds = 0.0
-        self.best_step: int | None = None
-        # Called with the step after each evaluation: a moment that depends on
-        # the settings and not on the clock, for whoever judges in another way.
-        self.on_evaluation: Callable[[int], object] | None = None
-        self._values, self._segment = _check(values, segment, train_rows, heldout_rows)
+        device = resolve_device(config.device)
+        values, segment = check_rows(values, segment, train_rows, heldout_rows)
         train = np.asarray(train_rows, bool)
-        with _torch_errors(0):
-            self._build(train)
-            self._bind(pairs, train, heldout_rows)
+        held = None if heldout_rows is None else np.asarray(heldout_rows, bool)
+        with torch_errors():
+            objective = RecordingObjective(
+                values, segment, train, held, pairs, config, device
+            )
+            super().__init__(objective, config)
 
-    def _build(self, train: np.ndarray) -> None:
-        config, used = self.config, train & (self._segment >= 0)
+    def model(self) -> Encoder:
+        """Return the encoder as it is now (with `keep_best`: the best so far)."""
+        encoder: Encoder = super().model()
+        return encoder
+
+    def latents(self) -> np.ndarray:
+        """Return the (T, D) latents of all rows under the weights of this moment."""
+        latents: np.ndarray = super().latents()
+        return latents
+
+
+class Drawn(NamedTuple):
+    """A batch: references, positives of each objective, negatives, end to end."""
+
+    rows: Tensor
+    noise: Noise | None
+
+    def split(self, size: int) -> list[Drawn]:
+        """Return pieces of so many windows."""
+        rows = self.rows.split(size)
+        if self.noise is None:
+            return [Drawn(piece, None) for piece in rows]
+        return [
+            Drawn(piece, noise)
+            for piece, noise in zip(rows, self.noise.split(size), strict=True)
+        ]
+
+
+class RecordingObjective(Objective):
+    """InfoNCE of the windows of one recording; parameters as of `Training`."""
+
+    network: Network
+    most_parts = 64
+
+    def __init__(
+        self,
+        values: np.ndarray,
+        segment: np.ndarray,
+        train: np.ndarray,
+        heldout: np.ndarray | None,
+        pairs: Pairs,
+        config: TrainConfig,
+        device: torch.device,
+    ) -> None:
+        used = train & (segment >= 0)
         if not used.any():
             raise InvalidInput("There is no row to train on; select some.")
-        self._standardization = Standardization.fit(self._values[used], config)
-        seeds = np.random.SeedSequence(config.seed).generate_state(3, np.uint64)
-        initial = torch.Generator().manual_seed(int(seeds[0] >> 1))
-        self._network = build_network(config, self._values.shape[1], initial)
-        self._network.to(self.device)
-        self._standardization.to(self.device)
-        self._generator = torch.Generator(self.device).manual_seed(int(seeds[1] >> 1))
-        self._judge = torch.Generator(self.device).manual_seed(int(seeds[2] >> 1))
-        self._criterion = InfoNCE(
+        self.config, self.device = config, device
+        self.n_negatives = config.batch_size
+        self._values, self._segment, self._used = values, segment, used
+        self._standardization = Standardization.fit(values[used], config).to(device)
+        initial, self.generator, judge = generators(config.seed, device)
+        self.network = build_network(config, values.shape[1], initial).to(device)
+        self.criterion = InfoNCE(
             config.temperature,
             config.temperature_mode == "auto",
             config.min_temperature,
             config.distance,
-        ).to(self.device)
-        self._averaged = copy.deepcopy(self._network) if config.average_decay else None
-        self._optimizer = _optimizer(self._network, self._criterion, config)
-        x = torch.from_numpy(self._values).to(self.device)
-        self._x = self._network.mean(self._standardization(x))
-        keep = 1 - config.input_dropout
-        self._dropout = self._masks(keep).div_(keep) if keep < 1 else None
-        left, right = self._network.architecture.receptive_field
-        shift = self._network.architecture.mean_over - 1
-        self._reach = torch.arange(-left, right - shift, device=self.device)
-        self._best: dict[str, Tensor] | None = None
-        self._best_loss = math.inf
-        self._good = _state(self._network)
-
-    def _masks(self, share: float) -> Tensor:
-        """Return masks that are 1 for so many neurons; windows draw from them.
-
-        Drawing a fresh one for each window would cost as much as a layer.
-        """
-        masks = torch.empty((_N_MASKS, self._values.shape[1]), device=self.device)
-        return masks.bernoulli_(share, generator=self._generator)
-
-    def _any_of(self, masks: Tensor, n: int) -> Tensor:
-        """Return (n, 1, N) masks, each drawn from a table of them."""
-        pick = torch.randint(
-            len(masks), (n,), generator=self._generator, device=self.device
+        ).to(device)
+        self._bind(pairs, train, heldout, judge)
+        partners = None
+        if isinstance(self.sampler, MovieSampler):
+            partners = self.sampler.partners
+        # where windows overlap, rows that nobody may use are multiplied too
+        usable = np.where(segment[:, None] >= 0, values, 0)
+        x = self._standardization(torch.from_numpy(usable).to(device))
+        self._windows = Windows(
+            self.network.mean(x),
+            self.network.architecture,
+            config,
+            self.generator,
+            partners,
         )
-        return masks[pick][:, None]
 
     def _bind(
-        self, pairs: Pairs, train: np.ndarray, heldout: np.ndarray | None
+        self,
+        pairs: Pairs,
+        train: np.ndarray,
+        heldout: np.ndarray | None,
+        judge: Generator,
     ) -> None:
-        complete = _complete(self._segment, train, self._network)
-        stretch = segments(self._segment, train & (self._segment >= 0))
-        self._sampler = pairs.bind(Rows(complete, stretch), self.device)
-        self._mixing = None
-        if self.config.mix_repeats and isinstance(self._sampler, MovieSampler):
-            self._mixing = self._masks(self.config.mix_repeats)
-        self._train_batches = self._fixed_batches(self._sampler)
-        self._heldout_batches: list[Batch] = []
+        def fixed_batches(sampler: Sampler) -> list[Drawn]:
+            n = self.config.batch_size
+            drawn = [sampler.draw(n, judge) for _ in range(_EVALUATION_BATCHES)]
+            return [Drawn(end_to_end(batch), None) for batch in drawn]
+
+        segment, architecture = self._segment, self.network.architecture
+        complete = complete_rows(segment, train, architecture)
+        stretch = segments(segment, train & (segment >= 0))
+        self.sampler = pairs.bind(Rows(complete, stretch), self.device)
+        self._judged = {False: fixed_batches(self.sampler), True: []}
         if heldout is not None and np.any(heldout):
-            rows = np.asarray(heldout, bool)
-            inside = _complete(self._segment, rows, self._network)
-            stretch = segments(self._segment, rows & (self._segment >= 0))
-            judged = Rows(inside, stretch, complete)
-            sampler = pairs.bind(judged, self.device)
-            self._heldout_batches = self._fixed_batches(sampler)
+            inside = complete_rows(segment, heldout, architecture)
+            stretch = segments(segment, heldout & (segment >= 0))
+            judged = pairs.bind(Rows(inside, stretch, complete), self.device)
+            self._judged[True] = fixed_batches(judged)
 
-    def _fixed_batches(self, sampler: Sampler) -> list[Batch]:
-        size = self.config.batch_size
-        return [sampler.draw(size, self._judge) for _ in range(_EVALUATION_BATCHES)]
+    def draw(self) -> Drawn:
+        """Draw the rows of one step, and the noise of their windows."""
+        batch = self.sampler.draw(self.config.batch_size, self.generator)
+        rows = end_to_end(batch)
+        return Drawn(rows, self._windows.noise(rows, self.generator))
 
-    # ------------------------------------------------------------------ training
+    def loss(self, batch: Drawn, step: int) -> Tensor:
+        """Return InfoNCE of a batch."""
+        return self._contrast(self._embed(self.network, batch, self.generator))
 
-    def run(
-        self, report_every: float = 0.1, latents_every: float | None = None
-    ) -> Iterator[TrainReport]:
-        """Train, yielding reports; not asking for the next one is a pause.
+    def backward(self, batch: Drawn, step: int, parts: int) -> Tensor:
+        """Add the gradients of a batch; return its loss.
 
-        Parameters
-        ----------
-        report_every : float
-            Seconds between reports.
-        latents_every : float or None
-            Least seconds between two reports with `latents` of all rows; more
-            if making them would take above a tenth of the time.
-
-        Yields
-        ------
-        TrainReport
-            The last one is of the last step.
-
-        Raises
-        ------
-        TrainingError
-            If a loss is not finite, or the device fails. `model` then still
-            returns the last good weights.
+        In parts, all windows are embedded first without keeping what is
+        between the layers, the loss is taken of their latents, and each part
+        is embedded again to pass its share of the gradients on (gradient
+        caching, Gao et al., RepL4NLP 2021).
         """
-        next_latents = 0.0
-        reported = self.step
-        done = self.step >= self.config.last_iteration
-        while not done:
-            with _threads(self.threads), _torch_errors(self.step):
-                begun = time.perf_counter()
-                while not done:
-                    self._losses[self.step] = self._train_step()
-                    self.step += 1
-                    done = self.step >= self.config.last_iteration
-                    if self._evaluation_due():
-                        self._check_finite()
-                        self._evaluate()
-                        if self.on_evaluation is not None:
-                            self.on_evaluation(self.step)
-                        done = done or self._out_of_patience()
-                    if time.perf_counter() - begun >= report_every:
-                        break
-                self.seconds += time.perf_counter() - begun
-                latents = None
-                if latents_every is not None and (
-                    done or time.perf_counter() >= next_latents
-                ):
-                    begun = time.perf_counter()
-                    latents = self.latents()
-                    cost = time.perf_counter() - begun
-                    next_latents = begun + cost + max(latents_every, 10 * cost)
-            yield self._report(reported, latents)
-            reported = self.step
-
-    def model(self) -> Encoder:
-        """Return the encoder as it is now (with `keep_best`: the best so far)."""
-        network = copy.deepcopy(self._current())
-        if self._best is not None and self.config.keep_best:
-            network.load_state_dict(self._best)
-        elif not _finite(network):
-            network.load_state_dict(self._good)
-        log = {
-            "steps": self.step,
-            "best_step": self.best_step,
-            "seconds": round(self.seconds, 3),
-            "device": str(self.device),
-            "threads": self.threads,
-            "torch": torch.__version__,
-            "temperature": self.temperature,
-        }
-        standardization = copy.deepcopy(self._standardization)
-        return Encoder(network.eval(), standardization, self.config, log)
-
-    def latents(self) -> np.ndarray:
-        """Return the latents of all rows under the weights of this moment."""
-        encoder = Encoder(self._current(), self._standardization, self.config, {})
-        return encoder.transform(self._values, self._segment)
-
-    @property
-    def losses(self) -> np.ndarray:
-        """(steps,) InfoNCE of each training batch so far, in nats."""
-        return self._losses[: self.step].cpu().numpy()
-
-    @property
-    def temperature(self) -> float:
-        """Temperature of the loss now."""
-        return 1 / float(self._criterion.inverse_temperature.detach())
-
-    def _train_step(self) -> Tensor:
-        rate = learning_rate(self.step, self.config)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        batch = self._sampler.draw(self.config.batch_size, self._generator)
-        loss = self._loss(self._network, batch, training=True)
-        self._optimizer.zero_grad(set_to_none=True)
+        if parts == 1:
+            return super().backward(batch, step, parts)
+        pieces = batch.split(-(-len(batch.rows) // parts))
+        drawn = self.generator.get_state()
+        with torch.no_grad():
+            each = [self._embed(self.network, p, self.generator) for p in pieces]
+        latents = torch.cat(each).requires_grad_()
+        loss = self._contrast(latents)
         loss.backward()
-        self._optimizer.step()
-        if self._averaged is not None:
-            # early on, the average of few weights should not hold the first
-            decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
-            torch._foreach_lerp_(
-                [p.data for p in self._averaged.parameters()],
-                [p.data for p in self._network.parameters()],
-                1 - decay,
-            )
+        self.generator.set_state(drawn)  # for layers with dropout
+        assert latents.grad is not None
+        gradients = latents.grad.split(len(pieces[0].rows))
+        for piece, gradient in zip(pieces, gradients, strict=True):
+            self._embed(self.network, piece, self.generator).backward(gradient)
         return loss.detach()
 
-    def _loss(self, network: Network, batch: Batch, training: bool) -> Tensor:
+    def data_hash(self) -> str:
+        """Return a hash of traces, stretches, and the pairs that are judged."""
+        digest = hashlib.sha256(self._values.tobytes())
+        digest.update(np.asarray(self._segment, np.int64).tobytes())
+        for batches in self._judged.values():
+            for batch in batches:
+                digest.update(batch.rows.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def infonce(self, network: nn.Module, heldout: bool) -> float | None:
+        """Return InfoNCE in nats; with hybrid pairs the mean of both objectives."""
+        batches = self._judged[heldout]
+        if not batches:
+            return None
+        each = [self._contrast(self._embed(network, batch)) for batch in batches]
+        objectives = len(batches[0].rows) // self.config.batch_size - 2
+        return float(torch.stack(each).mean()) / objectives
+
+    def model(self, network: nn.Module, log: dict[str, Any]) -> Encoder:
+        """Return the encoder with this network."""
+        standardization = copy.deepcopy(self._standardization)
+        log = {**log, "data_sha256": self._data_hash}
+        return Encoder(network, standardization, self.config, log)  # type: ignore[arg-type]
+
+    @cached_property
+    def _data_hash(self) -> str:
+        return hash_of_values(self._values[self._used])
+
+    def latents(self, network: nn.Module) -> np.ndarray:
+        """Return the (T, D) latents of all rows."""
+        encoder = Encoder(network, self._standardization, self.config, {})  # type: ignore[arg-type]
+        return encoder.transform(self._values, self._segment)
+
+    def _embed(
+        self, network: nn.Module, batch: Drawn, generator: Generator | None = None
+    ) -> Tensor:
         """One forward for references, positives and negatives together."""
-        rows = torch.cat([batch.reference, *batch.positives, batch.negative])
-        windows = self._x[rows[:, None] + self._reach]
-        if training and self._mixing is not None:
-            assert isinstance(self._sampler, MovieSampler)
-            partner = self._sampler.partners(rows, self._generator)
-            other = self._x[partner[:, None] + self._reach]
-            windows.lerp_(other, self._any_of(self._mixing, len(rows)))
-        if training and self._dropout is not None:
-            windows.mul_(self._any_of(self._dropout, len(rows)))
-        latents = network.after_mean(windows)[:, 0].split(self.config.batch_size)
-        reference, negative = latents[0], latents[-1]
-        loss = self._criterion(reference, latents[-2], negative).total
-        if len(batch.positives) == 2:
+        net: Network = network  # type: ignore[assignment]
+        return self._windows.embed(net, batch.rows, batch.noise, generator)
+
+    def _contrast(self, latents: Tensor) -> Tensor:
+        parts = latents.split(self.config.batch_size)
+        reference, negative = parts[0], parts[-1]
+        loss = self.criterion(reference, parts[-2], negative).total
+        if len(parts) == 4:
             few = slice(0, HYBRID_DIMENSIONS)
-            parts = reference[:, few], latents[1][:, few], negative[:, few]
-            loss = loss + self._criterion(*parts).total
+            behavior = reference[:, few], parts[1][:, few], negative[:, few]
+            loss = loss + self.criterion(*behavior).total
         return loss
 
-    # ---------------------------------------------------------------- evaluation
 
-    def _evaluation_due(self) -> bool:
-        every = max(1, self.config.max_iterations // self.config.evaluations)
-        return self.step % every == 0 or self.step == self.config.last_iteration
-
-    @torch.no_grad()
-    def _evaluate(self) -> None:
-        network = self._current()
-        n = self.config.batch_size
-
-        def infonce(batches: list[Batch]) -> float:
-            each = [self._loss(network, b, training=False) for b in batches]
-            # hybrid pairs: the mean of the two objectives
-            return float(torch.stack(each).mean()) / len(batches[0].positives)
-
-        on_train = infonce(self._train_batches)
-        bits = None
-        if self._heldout_batches:
-            held = infonce(self._heldout_batches)
-            bits = goodness_of_fit(held, n)
-            if held < self._best_loss:
-                self._best_loss, self.best_step = held, self.step
-                self._best = _state(network)
-        self._good = _state(network)
-        self.evaluations.append(
-            Evaluation(self.step, goodness_of_fit(on_train, n), bits)
-        )
-
-    def _out_of_patience(self) -> bool:
-        if self.config.patience is None or self.best_step is None:
-            return False
-        since = sum(e.step > self.best_step for e in self.evaluations)
-        return since >= self.config.patience
-
-    def _check_finite(self) -> None:
-        bad = torch.nonzero(~torch.isfinite(self._losses[: self.step]))
-        if len(bad) == 0 and _finite(self._network):
-            return
-        step = int(bad[0]) + 1 if len(bad) else self.step
-        why = (
-            f"the learning rate of {self.config.learning_rate:g} is too high"
-            if self.config.temperature_mode == "constant"
-            or (self.config.min_temperature or 0) >= 0.01
-            else "the learned temperature fell too low"
-        )
-        raise TrainingError(
-            f"The loss was no longer a finite number at step {step}, most likely "
-            f"because {why}; lower the learning rate or raise the temperature. The "
-            "last good weights are kept."
-        )
-
-    # ------------------------------------------------------------------- reports
-
-    def _current(self) -> Network:
-        return self._network if self._averaged is None else self._averaged
-
-    def _report(self, reported: int, latents: np.ndarray | None) -> TrainReport:
-        rate = self.step / max(self.seconds, 1e-9)
-        last = self.evaluations[-1] if self.evaluations else None
-        return TrainReport(
-            step=self.step,
-            max_steps=self.config.last_iteration,
-            loss=float(self._losses[reported : self.step].mean()),
-            bits_train=last.bits_train if last else None,
-            bits_heldout=last.bits_heldout if last else None,
-            temperature=self.temperature,
-            seconds=self.seconds,
-            steps_per_second=rate,
-            seconds_left=(self.config.last_iteration - self.step) / rate,
-            best_step=self.best_step,
-            latents=latents,
-        )
-
-
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step, counted from 0."""
-    peak, total = config.learning_rate, config.max_iterations
-    if config.lr_schedule == "constant":
-        return peak
-    warm = max(1, total // 10) if config.lr_schedule == "one_cycle" else 0
-    if step < warm:
-        return peak * (0.04 + 0.96 * (step + 1) / warm)
-    share = (step - warm) / max(1, total - warm)
-    return peak * 0.5 * (1 + math.cos(math.pi * share))
-
-
-def _optimizer(
-    network: torch.nn.Module, criterion: InfoNCE, config: TrainConfig
-) -> torch.optim.Optimizer:
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    others += [p for p in criterion.parameters() if p.requires_grad]
-    groups = [
-        {"params": weights, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
-
-
-def _check(
-    values: np.ndarray,
-    segment: np.ndarray,
-    train_rows: np.ndarray,
-    heldout_rows: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    values = np.asarray(values)
-    if values.ndim != 2 or values.dtype.kind not in "fiub":
-        raise InvalidInput(
-            f"Traces must be a table of time × ROIs (T, N), not shape {values.shape}."
-        )
-    values = np.ascontiguousarray(values, dtype=np.float32)
-    segment = np.asarray(segment)
-    parts = {"stretch numbers": segment, "training flags": np.asarray(train_rows)}
-    if heldout_rows is not None:
-        parts["held-out flags"] = np.asarray(heldout_rows)
-        if np.any(np.asarray(heldout_rows, bool) & np.asarray(train_rows, bool)):
-            raise InvalidInput(
-                "Some rows are both trained on and held out; make the split again."
-            )
-    for what, part in parts.items():
-        if part.shape != (len(values),):
-            raise InvalidInput(
-                f"There are {len(values)} rows of traces but {part.size} {what}."
-            )
-    used = np.flatnonzero(segment >= 0)
-    bad = ~np.isfinite(values[used]).all(axis=1)
-    if bad.any():
-        raise InvalidInput(
-            f"The traces hold NaN or infinity in {int(bad.sum())} rows (first: row "
-            f"{int(used[bad][0])}); mark those rows as not valid, or mend them."
-        )
-    return values, segment
-
-
-def _complete(segment: np.ndarray, rows: np.ndarray, network: Network) -> np.ndarray:
-    stretch = segments(segment, rows & (segment >= 0))
-    left, right = network.architecture.receptive_field
-    complete = complete_windows(stretch, left, right)
-    if not complete.any():
-        raise InvalidInput(
-            f"No stretch of rows is as long as the encoder's window of {left + right} "
-            "frames; use an encoder that sees fewer frames, or longer trials."
-        )
-    return complete
-
-
-def _state(network: torch.nn.Module) -> dict[str, Tensor]:
-    return {k: v.detach().clone() for k, v in network.state_dict().items()}
-
-
-def _finite(network: torch.nn.Module) -> bool:
-    return all(bool(torch.isfinite(p).all()) for p in network.parameters())
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Compute with so many CPU threads, then put back what was set."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _torch_errors(step: int) -> Iterator[None]:
-    """Turn PyTorch's RuntimeErrors into sentences."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TrainingError(
-            f"The device ran out of memory after step {step}; use a smaller batch, "
-            "fewer units or a shorter window, or train on the CPU."
-        ) from error
-    except RuntimeError as error:
-        text = str(error).strip().splitlines()[0] if str(error).strip() else "unknown"
-        if "out of memory" in text or "alloc" in text.lower():
-            advice = "use a smaller batch, fewer units or a shorter window"
-        else:
-            advice = "train on the CPU, or report this with the settings used"
-        raise TrainingError(
-            f"PyTorch failed after step {step} ({text}); {advice}."
-        ) from error
+def end_to_end(batch: Batch) -> Tensor:
+    """Return references, positives and negatives as one tensor of rows."""
+    return torch.cat([batch.reference, *batch.positives, batch.negative])

@@ -1,5 +1,6 @@
 """The steps in order under one typed config: what window, command and script call."""
 
+from napari_cebra.pipeline.attribution import RoiShares, roi_shares
 from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import (
     STIMULUS,
@@ -18,6 +19,13 @@ from napari_cebra.pipeline.embedding_result import (
     display_coordinates,
 )
 from napari_cebra.pipeline.fit import Fit, FitReport, fit
+from napari_cebra.pipeline.hypotheses import (
+    ComparisonReport,
+    HypothesisComparison,
+    HypothesisRow,
+    Interval,
+    compare_hypotheses,
+)
 from napari_cebra.pipeline.load import load_recording
 from napari_cebra.pipeline.project import (
     Project,
@@ -43,6 +51,7 @@ from napari_cebra.pipeline.target import Target
 
 __all__ = [
     "STIMULUS",
+    "ComparisonReport",
     "DecodeReport",
     "Decoding",
     "DecodingConfig",
@@ -50,9 +59,13 @@ __all__ = [
     "Embedding",
     "Fit",
     "FitReport",
+    "HypothesisComparison",
+    "HypothesisRow",
+    "Interval",
     "PipelineConfig",
     "Project",
     "Results",
+    "RoiShares",
     "RoiTraces",
     "SourceConfig",
     "StackReference",
@@ -61,6 +74,7 @@ __all__ = [
     "TrainingLog",
     "attach_movie",
     "attach_table",
+    "compare_hypotheses",
     "correlation_with_truth",
     "decode",
     "decoded_columns",
@@ -72,6 +86,7 @@ __all__ = [
     "open_project",
     "read_rois",
     "relink",
+    "roi_shares",
     "roi_traces",
     "run",
     "save_project",

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from napari_cebra.embedding.pairs.rows import Batch, Groups, Pool, Rows, check_length
+from napari_cebra.embedding.pairs.rows import (
+    Batch,
+    ByClass,
+    Groups,
+    Pool,
+    Rows,
+    check_length,
+)
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    import torch
+    from torch import Generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,20 +33,25 @@ class DiscretePairs:
         Class of each row; negative where unknown.
     prior : {"empirical", "uniform"}
         References as the classes occur, or each class equally often.
+    exclude_self : bool
+        No row is its own positive; False allows it, as the reference package
+        does, and classes of a single row with it.
     """
 
     classes: np.ndarray
     prior: Literal["empirical", "uniform"] = "empirical"
+    exclude_self: bool = True
 
     def bind(self, rows: Rows, device: torch.device) -> DiscreteSampler:
-        """Return a sampler; a class of a single row is left out."""
+        """Return a sampler; a class of a single row has no pair and is left out."""
         classes = np.asarray(self.classes)
         check_length(classes, rows, "the discrete variable")
         used = np.flatnonzero(rows.references & (classes >= 0))
         _, group, count = np.unique(
             classes[used], return_inverse=True, return_counts=True
         )
-        used, group = used[count[group] > 1], group[count[group] > 1]
+        if self.exclude_self:
+            used, group = used[count[group] > 1], group[count[group] > 1]
         if used.size == 0:
             raise InvalidInput(
                 "No class of the discrete variable has two usable rows, so there is "
@@ -48,7 +61,9 @@ class DiscretePairs:
         groups = Groups(used, group, len(classes), device)
         mask = np.zeros(len(classes), bool)
         mask[used] = True
-        return DiscreteSampler(groups, Pool(mask, device), self.prior == "uniform")
+        uniform = self.prior == "uniform"
+        pool = ByClass(groups) if uniform else Pool(mask, device)
+        return DiscreteSampler(groups, pool, self.exclude_self)
 
 
 @dataclass(frozen=True)
@@ -56,22 +71,13 @@ class DiscreteSampler:
     """Draws of `DiscretePairs`."""
 
     groups: Groups
-    pool: Pool
-    by_class: bool
+    pool: Pool | ByClass
+    exclude_self: bool = True
 
     def draw(self, n: int, generator: Generator) -> Batch:
         """Draw n references, their positives, and n negatives."""
-        reference = self._prior(n, generator)
-        negative = self._prior(n, generator)
+        reference = self.pool.draw(n, generator)
+        negative = self.pool.draw(n, generator)
         group = self.groups.group_of[reference]
-        positive = self.groups.draw(group, reference, generator)
+        positive = self.groups.draw(group, reference, generator, self.exclude_self)
         return Batch(reference, (positive,), negative)
-
-    def _prior(self, n: int, generator: Generator) -> Tensor:
-        if not self.by_class:
-            return self.pool.draw(n, generator)
-        count = len(self.groups.count)
-        device = self.groups.count.device
-        group = torch.randint(count, (n,), generator=generator, device=device)
-        nobody = torch.full_like(group, -1)
-        return self.groups.draw(group, nobody, generator)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Generator
 
 TREE_DIMENSIONS = 8
@@ -19,6 +19,7 @@ N_CANDIDATES = 4
 """Nearest values looked at, so that ties and the excluded one can be seen."""
 
 _BLOCK = 2**22
+_TABLE = 2**24
 
 
 class Search(Protocol):
@@ -97,6 +98,59 @@ class BlockedSearch:
         return index, torch.cat([f.values for f in found])
 
 
+class DifferenceTable:
+    """Few distinct values of many columns (features of movie frames, shown again).
+
+    The squared distance of y(g) + Δ(k) from y(h) is, but for a part that does
+    not depend on h, ``|y(h)|² - 2 y(g)·y(h) - 2 Δ(k)·y(h)``. The products are
+    taken once, so a draw costs two rows of tables, whatever the columns.
+
+    Parameters
+    ----------
+    values : (G, d) float
+        Distinct values.
+    deltas : (K, d) float
+        Distinct differences.
+    which : (n,) int
+        Index among `deltas` of each difference that can be drawn.
+    """
+
+    def __init__(
+        self,
+        values: np.ndarray,
+        deltas: np.ndarray,
+        which: np.ndarray,
+        device: torch.device,
+    ) -> None:
+        kind = torch.float32 if device.type == "mps" else torch.float64
+        center = values.mean(axis=0)
+        y = torch.as_tensor(values - center, device=device, dtype=kind)
+        difference = torch.as_tensor(deltas, device=device, dtype=kind)
+        self.of_value = y.square().sum(1) - 2 * y @ y.T
+        self.of_delta = -2 * difference @ y.T
+        self.which = torch.as_tensor(which, device=device)
+        self.k = min(N_CANDIDATES, len(values))
+
+    @classmethod
+    def of(
+        cls, values: np.ndarray, deltas: np.ndarray, device: torch.device
+    ) -> DifferenceTable | None:
+        """Return the table, or None where a search is as quick or it is too big."""
+        if values.shape[1] <= TREE_DIMENSIONS or len(values) ** 2 > _TABLE:
+            return None
+        distinct, which = np.unique(deltas, axis=0, return_inverse=True)
+        if len(distinct) * len(values) > _TABLE:
+            return None
+        return cls(values, distinct, which.ravel(), device)
+
+    def candidates(self, group: Tensor, pick: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values nearest to y(group) + Δ(pick), and how near."""
+        distance = self.of_value.index_select(0, group)
+        distance += self.of_delta.index_select(0, self.which[pick])
+        found = distance.topk(self.k, dim=1, largest=False)
+        return found.indices, found.values
+
+
 def build_search(
     values: np.ndarray, period: float | None, device: torch.device
 ) -> Search:
@@ -109,21 +163,31 @@ def build_search(
 
 
 def nearest(
-    search: Search, query: Tensor, excluded: Tensor, generator: Generator
+    candidates: tuple[Tensor, Tensor],
+    excluded: Tensor,
+    generator: Generator,
+    order: Tensor | None = None,
 ) -> Tensor:
-    """Return for each query the index of the nearest value; ties at random.
+    """Return for each query the index of the nearest value.
 
     Parameters
     ----------
-    search : Search
-    query : (n, d) tensor
+    candidates : (n, k) tensors
+        Value indices and distances, as a search returns them.
     excluded : (n,) tensor
         A value that may not be taken, -1 for none.
     generator : Generator
+        Settles ties.
+    order : (G,) tensor, optional
+        Settles ties instead: the lowest is taken.
     """
-    index, distance = search.candidates(query)
+    index, distance = candidates
     distance = distance.masked_fill(index == excluded[:, None], torch.inf)
     tied = distance <= distance.min(dim=1, keepdim=True).values
-    lot = torch.rand(tied.shape, generator=generator, device=tied.device)
-    choice = lot.masked_fill(~tied, -1.0).argmax(dim=1, keepdim=True)
+    if order is None:
+        lot = torch.rand(tied.shape, generator=generator, device=tied.device)
+        choice = lot.masked_fill(~tied, -1.0).argmax(dim=1, keepdim=True)
+    else:
+        rank = order[index].masked_fill(~tied, torch.iinfo(order.dtype).max)
+        choice = rank.argmin(dim=1, keepdim=True)
     return index.gather(1, choice)[:, 0]

@@ -135,12 +135,50 @@ class Groups:
         self.rank = torch.as_tensor(rank, device=device)
         self.group_of = torch.as_tensor(group_of, device=device)
 
-    def draw(self, group: Tensor, reference: Tensor, generator: Generator) -> Tensor:
-        """Return for each group a uniform member that is not its reference.
+    @property
+    def first(self) -> Tensor:
+        """(G,) first row of each group."""
+        return self.members[self.start]
 
-        A group that holds its reference must hold another row.
+    def draw(
+        self,
+        group: Tensor,
+        reference: Tensor,
+        generator: Generator,
+        exclude_self: bool = True,
+        first: bool = False,
+    ) -> Tensor:
+        """Return for each group a member, by default not its reference.
+
+        Parameters
+        ----------
+        group, reference : (n,) tensors
+            A group that holds its reference must hold another row, if it is
+            excluded.
+        generator : Generator
+        exclude_self : bool
+        first : bool
+            The first row that may be taken instead of any.
         """
-        own = self.group_of[reference] == group
-        pick = below(self.count[group] - own.long(), generator)
+        own = (self.group_of[reference] == group) & exclude_self
+        if first:
+            pick = torch.zeros_like(group)
+        else:
+            pick = below(self.count[group] - own.long(), generator)
         pick = pick + (own & (pick >= self.rank[reference])).long()
         return self.members[self.start[group] + pick]
+
+
+class ByClass:
+    """Rows of classes that are drawn equally often, as references or negatives."""
+
+    def __init__(self, groups: Groups) -> None:
+        self.groups = groups
+
+    def draw(self, n: int, generator: Generator) -> Tensor:
+        """Return n row indices."""
+        count = len(self.groups.count)
+        device = self.groups.count.device
+        group = torch.randint(count, (n,), generator=generator, device=device)
+        nobody = torch.zeros_like(group)
+        return self.groups.draw(group, nobody, generator, exclude_self=False)

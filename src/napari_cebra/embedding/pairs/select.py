@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,10 @@ def pairs_for(
     stimulus: Stimulus | None = None,
     time_offset: int = 10,
     max_frame_difference: int = 1,
+    delta: float | None = None,
+    prior: Literal["empirical", "uniform"] = "empirical",
+    break_ties: bool = True,
+    exclude_self: bool = True,
 ) -> Pairs:
     """Return the pairs of a mode.
 
@@ -41,6 +45,12 @@ def pairs_for(
         Frames.
     max_frame_difference : int
         Movie frames that two rows of a pair may differ by.
+    delta : float, optional
+        SD of normal differences of continuous variables; see `ContinuousPairs`.
+    prior : {"empirical", "uniform"}
+        How often each class of a discrete variable is drawn.
+    break_ties, exclude_self : bool
+        False is what the reference package does; see `ContinuousPairs`.
 
     Raises
     ------
@@ -52,7 +62,12 @@ def pairs_for(
     if mode not in ("behavior", "hybrid"):
         raise InvalidInput(f"Unknown mode {mode!r}; use time, behavior or hybrid.")
     if variables:
-        behavior = _by_variables(variables, time_offset)
+        rule = {
+            "delta": delta,
+            "break_ties": break_ties,
+            "exclude_self": exclude_self,
+        }
+        behavior = _by_variables(variables, time_offset, prior, rule)
     elif stimulus is not None:
         behavior = _by_movie(stimulus, max_frame_difference)
     else:
@@ -72,7 +87,12 @@ def _by_movie(stimulus: Stimulus, max_frame_difference: int) -> Pairs:
     return MoviePairs(stimulus.shown, stimulus.repeat, max_frame_difference)
 
 
-def _by_variables(variables: Sequence[Variable], time_offset: int) -> Pairs:
+def _by_variables(
+    variables: Sequence[Variable],
+    time_offset: int,
+    prior: Literal["empirical", "uniform"],
+    rule: dict[str, Any],
+) -> Pairs:
     discrete = [v for v in variables if v.kind == "discrete"]
     graded = [v for v in variables if v.kind != "discrete"]
     if len(discrete) > 1:
@@ -82,7 +102,7 @@ def _by_variables(variables: Sequence[Variable], time_offset: int) -> Pairs:
             "one out, or join them into one."
         )
     if not graded:
-        return DiscretePairs(discrete[0].values)
+        return DiscretePairs(discrete[0].values, prior, rule["exclude_self"])
     columns, periods = [], []
     for variable in graded:
         values = variable.values
@@ -94,7 +114,8 @@ def _by_variables(variables: Sequence[Variable], time_offset: int) -> Pairs:
         time_offset,
         tuple(periods),
         standardize=len(graded) > 1,
+        **rule,
     )
     if not discrete:
         return continuous
-    return MixedPairs(continuous, discrete[0].values)
+    return MixedPairs(continuous, discrete[0].values, prior)

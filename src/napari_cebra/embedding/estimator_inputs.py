@@ -1,0 +1,160 @@
+"""What a person passes to the estimator, as arrays that fit together."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from napari_cebra.recording import InvalidInput, segments
+
+
+class Offset(NamedTuple):
+    """Receptive field: row i sees the rows ``[i - left, i + right)``."""
+
+    left: int
+    right: int
+
+
+class Labels(NamedTuple):
+    """(T, d) float and (T,) int labels; None where there are none."""
+
+    continuous: np.ndarray | None
+    classes: np.ndarray | None
+    types: list[tuple[np.dtype, tuple[int, ...]]]
+
+
+class RowParts(NamedTuple):
+    """Stretch of each row, rows to fit, and rows to judge by (or None)."""
+
+    segment: np.ndarray
+    train: np.ndarray
+    heldout: np.ndarray | None
+
+
+def as_array(values: Any) -> Any:
+    """Take a PyTorch tensor off its device; leave all else as it is."""
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else values
+
+
+def is_sessions(X: Any) -> bool:
+    """Whether X is a list of 2-D arrays; nested numbers are one array."""
+    return (
+        isinstance(X, list | tuple)
+        and len(X) > 0
+        and all(getattr(part, "ndim", 0) == 2 for part in X)
+    )
+
+
+def read_labels(given: tuple[Any, ...], n_rows: int) -> Labels:
+    """Sort labels into continuous (floats) and discrete (whole numbers).
+
+    Raises
+    ------
+    InvalidInput
+        If lengths disagree, values are not finite, or two are discrete.
+    """
+    continuous: list[np.ndarray] = []
+    classes: list[np.ndarray] = []
+    types = []
+    for number, part in enumerate(given):
+        if part is None:
+            continue
+        label = np.asarray(as_array(part))
+        if label.dtype.kind == "O":
+            try:
+                label = label.astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise InvalidInput(
+                    f"Labels y[{number}] are not numbers ({error}); pass floats, or "
+                    "whole numbers for classes."
+                ) from error
+        if label.dtype.kind not in "fiub" or label.ndim not in (1, 2):
+            raise InvalidInput(
+                f"Labels y[{number}] must hold one number (or d numbers) per row of X, "
+                f"not {label.dtype} of shape {label.shape}."
+            )
+        if len(label) != n_rows:
+            raise InvalidInput(
+                f"X has {n_rows} rows but labels y[{number}] have {len(label)}; give "
+                "one per row."
+            )
+        types.append((label.dtype, label.shape))
+        if label.dtype.kind == "f":
+            bad = ~np.isfinite(label.reshape(n_rows, -1)).all(axis=1)
+            if bad.any():
+                raise InvalidInput(
+                    f"Labels y[{number}] hold NaN or infinity (first: row "
+                    f"{int(np.argmax(bad))}); leave those rows out with `valid`, and "
+                    "put any number there."
+                )
+            continuous.append(label.reshape(n_rows, -1).astype(np.float64))
+        else:
+            if label.ndim == 2 and label.shape[1] != 1:
+                raise InvalidInput(
+                    f"Labels y[{number}] are whole numbers in {label.shape[1]} "
+                    "columns; discrete labels must be one column (continuous ones: "
+                    "floats)."
+                )
+            classes.append(label.reshape(n_rows).astype(np.int64))
+    if len(classes) > 1:
+        raise InvalidInput(
+            f"{len(classes)} sets of labels are whole numbers; only one discrete label "
+            "can be used at a time: join them into one, or pass floats."
+        )
+    return Labels(
+        np.concatenate(continuous, axis=1) if continuous else None,
+        # classes are told apart, not counted: negative ones are as good
+        np.unique(classes[0], return_inverse=True)[1] if classes else None,
+        types,
+    )
+
+
+def read_rows(n_rows: int, trials: Any, valid: Any, validation: Any) -> RowParts:
+    """Return stretches and row masks; each argument may be None.
+
+    Raises
+    ------
+    InvalidInput
+        If one does not have a value per row, or nothing is left to fit.
+    """
+    trial = _per_row("trials", trials, n_rows, np.zeros(n_rows, np.int64))
+    usable = _per_row("valid", valid, n_rows, np.ones(n_rows, bool)).astype(bool)
+    segment = segments(trial, usable)
+    if validation is None:
+        return RowParts(segment, usable, None)
+    given = np.asarray(as_array(validation))
+    held = np.zeros(n_rows, bool)
+    if given.dtype == bool:
+        held = _per_row("validation", given, n_rows, held)
+    elif given.dtype.kind in "iu" and given.ndim == 1:
+        if given.size and not -n_rows <= given.min() <= given.max() < n_rows:
+            raise InvalidInput(
+                f"validation names rows outside 0 to {n_rows - 1}; give row numbers of "
+                "X, or one true or false per row."
+            )
+        held[given] = True
+    else:
+        raise InvalidInput(
+            "validation must be a mask or row numbers, not "
+            f"{given.dtype} of shape {given.shape}."
+        )
+    train = usable & ~held
+    if not train.any() or not (held & usable).any():
+        raise InvalidInput(
+            "validation holds out all usable rows, or none; leave some to fit and some "
+            "to judge by."
+        )
+    return RowParts(segment, train, held & usable)
+
+
+def _per_row(name: str, given: Any, n_rows: int, default: np.ndarray) -> np.ndarray:
+    if given is None:
+        return default
+    array = np.asarray(as_array(given))
+    if array.shape != (n_rows,):
+        raise InvalidInput(
+            f"X has {n_rows} rows but {name} has shape {array.shape}; give one value "
+            "per row."
+        )
+    return array

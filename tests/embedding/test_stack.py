@@ -1,0 +1,54 @@
+"""The fast way through the layers is the plain way, forward and backward."""
+
+import pytest
+import torch
+
+from napari_cebra.embedding import TrainConfig
+from napari_cebra.embedding.architectures import Network, parse
+from napari_cebra.embedding.stack import layers_at_once, steps_of
+from napari_cebra.embedding.windows import Windows
+
+NAMES = [
+    "offset10-model",
+    "offset1-model",
+    "u2 +3 ~3 u1- d3 linear",
+    "u5 d1 tanh",
+    "m3 u4 ~1 d1",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("rows", [60, 3000])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_latents_and_gradients_are_those_of_autograd(name, rows, dropout):
+    generator = torch.Generator().manual_seed(0)
+    architecture = parse(name)
+    network = Network(architecture, 12, 8, 5, generator).double()
+    x = torch.randn(rows, 12, generator=generator, dtype=torch.float64)
+    config = TrainConfig(input_dropout=dropout)
+    windows = Windows(network.mean(x), architecture, config, generator)
+    drawn = torch.randint(20, rows - 20, (50,), generator=generator)
+    noise = windows.noise(drawn, generator)
+    assert (noise is None) == (dropout == 0)
+    towards = torch.randn(50, 5, generator=generator, dtype=torch.float64)
+    found = []
+    for latents in (
+        network.after_mean(windows.of(drawn, noise))[:, 0],
+        windows.embed(network, drawn, noise),
+    ):
+        loss = (latents * towards).sum()
+        found.append([latents, *torch.autograd.grad(loss, list(network.parameters()))])
+    for plain, fast in zip(*found, strict=True):
+        torch.testing.assert_close(fast, plain)
+
+
+def test_layers_run_over_the_recording_while_windows_hold_more_positions():
+    steps = steps_of(Network(parse("offset10-model"), 12, 8, 5))
+    assert layers_at_once(steps, 1536, 10, 10_000) == 2
+    assert layers_at_once(steps, 1536, 10, 100_000) == 0
+    assert layers_at_once(steps, 10**6, 10, 100) == len(steps)
+
+
+def test_layers_of_another_kind_take_the_plain_way():
+    for name in ("offset36-model-dropout", "offset40-model-4x-subsample"):
+        assert steps_of(Network(parse(name), 12, 8, 5)) is None
