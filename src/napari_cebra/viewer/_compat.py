@@ -38,8 +38,8 @@ def unwrap(viewer: Any) -> Any:
 
 
 def window_is_open(viewer: Any) -> bool:
-    """Return False once the viewer's window was closed, or is being closed."""
-    window = getattr(viewer.window, "_qt_window", None)
+    """Return False once the viewer's window was closed, or the viewer is gone."""
+    window = getattr(getattr(viewer, "window", None), "_qt_window", None)
     try:
         return window is not None and bool(window.isVisible())
     except RuntimeError:  # Qt has deleted it

@@ -41,6 +41,7 @@ def open_dock(viewer: Any, name: str) -> QWidget:
         dock.visibilityChanged.connect(lambda _: session.docksChanged.emit())
         session.docksChanged.emit()
         session.later(lambda: _share_bottom(viewer))
+        session.refit_soon()  # there is less room for the movie now
     dock.show()
     dock.raise_()
     return viewer.window.dock_widgets[_full_name(name)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from napari_cebra.viewer import _compat
 from napari_cebra.viewer.adapters import MovieAdapter, RoiAdapter, StimulusAdapter
 from napari_cebra.viewer.connections import Connections
 
@@ -31,6 +32,7 @@ class MainView:
         self._adopted: Any = None
         self._limits: tuple[float, float] | None = None
         self._slider: MovieAdapter | None = None
+        self._fitted: tuple[float, ...] | None = None
         self._seen: Any = None  # the layer of the stimulus that was brought into view
         self._stimulus = StimulusAdapter(viewer, workspace)
         self.rois = RoiAdapter(viewer, workspace)
@@ -55,6 +57,24 @@ class MainView:
         """Show the next stack through this layer (None: add one, with limits)."""
         self._adopted, self._limits = layer, limits
 
+    def refit(self) -> None:
+        """Show everything again, unless a person has chosen another view since."""
+        if self._fitted is not None and self._fitted == self._place():
+            self._fit()
+
+    def _fit(self) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.reset_view()
+            self._fitted = self._place()
+
+    def _place(self) -> tuple[float, ...] | None:
+        viewer = self._viewer()
+        if viewer is None:
+            return None
+        camera = _compat.camera(viewer)
+        return (*camera.center, camera.zoom)
+
     def _on_stack(self) -> None:
         viewer, stack = self._viewer(), self._workspace.stack
         if viewer is None:
@@ -78,14 +98,14 @@ class MainView:
         if self._stack_layer is not None:
             self.rois.stand_on(self._stack_layer)
         self._tie_slider()
-        viewer.reset_view()
+        self._fit()
 
     def _on_recording(self) -> None:
         """Bring what stands beside the stack into view when it comes or goes."""
         self._tie_slider()
         viewer, shown = self._viewer(), self._stimulus.shown
         if viewer is not None and shown is not self._seen:
-            viewer.reset_view()
+            self._fit()
         self._seen = shown
 
     def _tie_slider(self) -> None:

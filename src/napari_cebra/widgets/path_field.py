@@ -11,7 +11,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QMenu,
-    QToolButton,
+    QPushButton,
     QWidget,
 )
 
@@ -50,8 +50,7 @@ class PathField(QWidget):
         self._line.setPlaceholderText(placeholder)
         self._line.setClearButtonEnabled(True)
         self._line.setAcceptDrops(False)
-        self._browse = QToolButton()
-        self._browse.setText("Browse…")
+        self._browse = QPushButton("Browse…")
         self._browse.setToolTip("Choose from this computer")
         self.setAcceptDrops(True)
 
@@ -66,7 +65,6 @@ class PathField(QWidget):
             menu.addAction("File…", self._choose_file)
             menu.addAction("Folder…", self._choose_folder)
             self._browse.setMenu(menu)
-            self._browse.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         else:
             choose = {
                 "open": self._choose_file,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from napari_cebra.viewer.jobs import Jobs
     from napari_cebra.workspace import Workspace
 
+_SETTLE_MS = 100  # in which opened docks have taken their room
+
 _of_viewer: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
 
 
@@ -70,6 +72,10 @@ class Session(QObject):
         self.missing_stack: StackReference | None = None
         self.main_view = MainView(viewer, self.workspace)
         self.fit: Fit | None = None
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(_SETTLE_MS)
+        self._settle.timeout.connect(self._refit)
 
     @classmethod
     def of(cls, viewer: Any) -> Session:
@@ -92,6 +98,14 @@ class Session(QObject):
         recording, selection = self.workspace.recording, self.workspace.selection
         if recording is not None and not selection.rois:
             selection.set_rois([int(recording.roi_ids[0])])
+
+    def refit_soon(self) -> None:
+        """Show the whole movie again once the docks have settled."""
+        self._settle.start()
+
+    def _refit(self) -> None:
+        if _compat.window_is_open(self.viewer):
+            self.main_view.refit()
 
     def later(self, action: Callable[[], object]) -> None:
         """Do something when the event under way is over."""
