@@ -145,3 +145,16 @@ def test_the_demo_goes_through_all_steps_by_itself(
     assert summary["n_rois"] == dock.session.workspace.recording.traces.n_rois
     assert np.isfinite(summary["decoding"]["within_1s"])
     assert 0 < summary["traces"]["median_correlation_with_truth"] <= 1
+
+
+@pytest.mark.gui
+def test_on_a_small_screen_latents_and_traces_share_a_place(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 800)
+    for name in (docks.CEBRA, docks.TRACES, docks.LATENTS):
+        docks.open_dock(viewer, name)
+    qtbot.wait(300)
+    traces, latents = (docks.dock_of(viewer, d) for d in (docks.TRACES, docks.LATENTS))
+    assert latents.window().width() <= 1280
+    assert latents.geometry() == traces.geometry()
+    assert docks.is_open(viewer, docks.TRACES) and docks.is_open(viewer, docks.LATENTS)

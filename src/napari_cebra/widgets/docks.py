@@ -20,6 +20,7 @@ CEBRA, LATENTS, TRACES = "CEBRA", "Latents", "Traces"
 _AREAS = {CEBRA: "right", LATENTS: "bottom", TRACES: "bottom"}
 _CLASSES = {CEBRA: "CebraDock", LATENTS: "LatentsDock", TRACES: "TracesDock"}
 
+_SIDE_BY_SIDE = 1400  # least width in pixels for two docks at the bottom
 _BOTTOM_SHARE = 0.46  # of the window's height
 _BOTTOM_WIDTHS = (0.27, 0.24)  # latents and traces, of the window's width
 
@@ -36,7 +37,7 @@ def open_dock(viewer: Any, name: str) -> QWidget:
             area=_AREAS[name],
             add_vertical_stretch=False,
         )
-        _arrange(dock, name)
+        _arrange(dock, name, viewer)
         session = Session.of(viewer)
         dock.visibilityChanged.connect(lambda _: session.docksChanged.emit())
         session.docksChanged.emit()
@@ -68,8 +69,12 @@ def is_open(viewer: Any, name: str) -> bool:
     return dock is not None and not dock.isHidden()
 
 
-def _arrange(dock: QDockWidget, name: str) -> None:
-    """Let the docks at the sides reach to the bottom; leave room for the movie."""
+def _arrange(dock: QDockWidget, name: str, viewer: Any) -> None:
+    """Let the docks at the sides reach to the bottom; leave room for the movie.
+
+    In a narrow window latents and traces lie behind one another as tabs: side by
+    side they would make it wider than the screen.
+    """
     window = dock.parent()
     if not isinstance(window, QMainWindow):
         return
@@ -81,6 +86,9 @@ def _arrange(dock: QDockWidget, name: str) -> None:
     if _AREAS[name] == "bottom":
         height = round(_BOTTOM_SHARE * window.height())
         window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
+        other = dock_of(viewer, TRACES if name == LATENTS else LATENTS)
+        if other is not None and window.width() < _SIDE_BY_SIDE:
+            window.tabifyDockWidget(other, dock)
 
 
 def _share_bottom(viewer: Any) -> None:
