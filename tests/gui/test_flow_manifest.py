@@ -156,5 +156,5 @@ def test_on_a_small_screen_latents_and_traces_share_a_place(make_napari_viewer, 
     qtbot.wait(300)
     traces, latents = (docks.dock_of(viewer, d) for d in (docks.TRACES, docks.LATENTS))
     assert latents.window().width() <= 1280
-    assert latents.geometry() == traces.geometry()
+    assert latents.window().tabifiedDockWidgets(traces) == [latents]
     assert docks.is_open(viewer, docks.TRACES) and docks.is_open(viewer, docks.LATENTS)

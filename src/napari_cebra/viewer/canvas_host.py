@@ -44,7 +44,7 @@ class CanvasHost(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(0)
 
-        self.setMinimumSize(280, 120)  # else a dock comes up 50 px wide
+        self.setMinimumSize(280, 220)  # else a dock comes up 50 px wide
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._build()

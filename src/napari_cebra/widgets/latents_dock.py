@@ -25,3 +25,4 @@ class LatentsDock(Docked, LatentView):
         Session.of(napari_viewer)  # its layers and adapters are there from now on
         super().__init__(napari_viewer, parent)
         self.setMinimumSize(300, 240)
+        self.host.setMinimumHeight(120)  # in a low window the legend needs room too
