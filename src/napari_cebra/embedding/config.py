@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from napari_cebra.embedding.json_settings import JsonSettings
 from napari_cebra.recording import InvalidInput
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(JsonSettings):
     """Settings of one training; names as in the reference estimator's.
 
     Parameters
@@ -84,6 +81,8 @@ class TrainConfig:
         If a setting is out of range; the text names it.
     """
 
+    what: ClassVar[str] = "training"
+
     model_architecture: str = "offset10-model"
     first_kernel: int | None = None
     num_hidden_units: int = 32
@@ -147,52 +146,6 @@ class TrainConfig:
         if self.stop_iteration is None:
             return self.max_iterations
         return min(self.stop_iteration, self.max_iterations)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON types."""
-        return asdict(self)
-
-    def to_json(self) -> str:
-        """Return the settings as JSON text."""
-        return json.dumps(self.to_dict(), indent=2)
-
-    @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> TrainConfig:
-        """Build from a mapping; names that are missing take their default.
-
-        Raises
-        ------
-        InvalidInput
-            If a name is unknown or a value is out of range.
-        """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(settings) - known)
-        if unknown:
-            raise InvalidInput(
-                f"Unknown training settings: {', '.join(unknown)}; known are "
-                f"{', '.join(sorted(known))}."
-            )
-        return cls(**settings)
-
-    @classmethod
-    def from_json(cls, text: str) -> TrainConfig:
-        """Build from JSON text.
-
-        Raises
-        ------
-        InvalidInput
-            If the text is not a JSON object of known settings.
-        """
-        try:
-            settings = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InvalidInput(
-                f"The training settings are not valid JSON ({error}); write them "
-                "again from the program."
-            ) from error
-        if not isinstance(settings, dict):
-            raise InvalidInput("The training settings must be a JSON object.")
-        return cls.from_dict(settings)
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
