@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from qtpy.QtTest import QTest
 
 from napari_cebra.pipeline import STIMULUS, exhaust, fit, load_recording
 from napari_cebra.pipeline.project import open_project
+from napari_cebra.recording import Progress
 from napari_cebra.simulate import V1Movie, write_v1_recording
 from napari_cebra.widgets import docks
 from napari_cebra.widgets.roi_form import RoiChoice
@@ -385,6 +387,41 @@ def test_another_recording_leaves_a_saved_project_as_it_was(
     person.trains()
     assert {path.name for path in folder.iterdir()} == held
     np.testing.assert_array_equal(open_project(folder).embedding.latents, latents)
+
+
+def test_a_save_that_ends_after_another_recording_was_loaded_does_not_bind_it(
+    person, v1, tmp_path, monkeypatch
+):
+    from napari_cebra.widgets import project_step
+
+    person.loads(v1)
+    person.extracts(v1)
+    workspace, load = person.workspace, person.dock.load
+    written = threading.Event()
+
+    def slowly(project, folder):
+        yield Progress(0, 0, "", "Saving")
+        yield from saving(project, folder)
+        written.wait(30)
+        return folder
+
+    saving = project_step.saving
+    monkeypatch.setattr(project_step, "saving", slowly)
+    folder = tmp_path / "mine.cebra"
+    person.dock.export.save(folder)
+    traces = tmp_path / "other.csv"
+    np.savetxt(traces, np.random.default_rng(0).random((240, 4)), delimiter=",")
+    person.opens(load)
+    person.types(load.path, traces)
+    person.qtbot.waitUntil(lambda: load.source.recognised() is not None, timeout=9000)
+    person.clicks(load.button)
+    person.qtbot.waitUntil(
+        lambda: workspace.recording.traces.n_rois == 4, timeout=20_000
+    )
+    written.set()
+    person.waits()
+    assert workspace.project_folder is None and workspace.unsaved
+    assert open_project(folder).recording.traces.n_rois != 4
 
 
 def test_traces_that_outdate_a_saved_embedding_are_not_saved_over_it(

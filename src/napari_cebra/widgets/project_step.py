@@ -206,10 +206,15 @@ class ExportStep(Step):
         if folder is None:
             self._choose_where_to_save()
             return
-        project = snapshot(self.session)
-        self.start_job(
-            "project", "Saving", lambda: saving(project, folder), self._on_saved
-        )
+        project, loaded = snapshot(self.session), self.session.accompaniment
+
+        def on_result(saved: Path) -> None:
+            # Another recording may have been loaded while this one was written:
+            # then the folder is not its folder.
+            if self.session.accompaniment is loaded:
+                self._on_saved(saved)
+
+        self.start_job("project", "Saving", lambda: saving(project, folder), on_result)
 
     def _autosave(self) -> None:
         if self.is_busy:  # an export or another save is under way: once more then
@@ -225,7 +230,7 @@ class ExportStep(Step):
     def _on_job_finished(self) -> None:
         super()._on_job_finished()
         if self._save_again:
-            self.session.later(self._autosave)
+            self.session.later(self.session.autosave)
 
     def _on_reopened(self, reopened: Reopened, folder: Path) -> None:
         project = reopened[0]
