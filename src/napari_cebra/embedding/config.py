@@ -231,10 +231,9 @@ def recommended(
         return _recommended_short(rate)
     if target == "movie":
         window = 10 if rate is None else min(max(round(rate / 3), 1), 10)
-        kernel = (window + 2) // 3
     else:
-        window = 10 if rate is None else min(max(round(2 * rate), 3), 20)
-        kernel = 1
+        window = 10 if rate is None else min(max(round(1.4 * rate), 3), 20)
+    kernel = (window + 2) // 3
     short = n_rows is not None and n_rows < _SHORT
     return {
         "model_architecture": f"m{window - kernel + 1} u{kernel} d1",
