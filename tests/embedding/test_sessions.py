@@ -27,9 +27,8 @@ from napari_cebra.embedding.sessions import (
     adapt,
     bind_sessions,
 )
-from napari_cebra.embedding.sessions.contrast import contrast
-from napari_cebra.embedding.sessions.network import embed
-from napari_cebra.embedding.sessions.training import Drawn
+from napari_cebra.embedding.sessions.contrast import Contrast
+from napari_cebra.embedding.sessions.training import Drawn, Piece
 from napari_cebra.recording import InvalidInput, complete_windows
 
 CPU = torch.device("cpu")
@@ -271,18 +270,14 @@ def test_recordings_that_share_nothing_are_refused():
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 def test_the_loss_in_blocks_is_the_loss(distance):
-    criterion = InfoNCE(0.3, True, 0.05, distance)
     parts = [torch.randn(700, 5, generator=generator(s)) for s in range(3)]
     results = []
-    for function in (
-        lambda *p: criterion(*p).total,
-        lambda *p: contrast(criterion, *p),
-    ):
+    for kind in (InfoNCE, Contrast):
+        criterion = kind(0.3, True, 0.05, distance)
         given = [p.clone().requires_grad_() for p in parts]
-        criterion.zero_grad()
-        loss = 3 * function(*given)
-        loss.backward()
-        results.append([loss, *(p.grad for p in given)])
+        found = criterion(*given)
+        (3 * found.total).backward()
+        results.append([*found, *(p.grad for p in given)])
         results[-1].append(criterion.log_inverse_temperature.grad)
     for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
@@ -343,7 +338,8 @@ def test_sliding_over_covered_frames_equals_windows(name, few):
         torch.randint(20, 200, (5 if few else 300,), generator=generator(s))
         for s in range(3)
     ]
-    found = embed(objective.network, objective._windows, rows, None)
+    pieces = [Piece(s, row, None, None) for s, row in enumerate(rows)]
+    found = [objective._embed(objective.network, piece) for piece in pieces]
     for s, network in enumerate(objective.network):
         window = objective._windows[s]
         expected = network.after_mean(window.of(rows[s]))[:, 0]

@@ -10,12 +10,12 @@ from scipy.stats import binom, chisquare, ks_2samp
 from napari_cebra.embedding import (
     ContinuousPairs,
     DiscretePairs,
+    Masks,
     TimePairs,
     TrainConfig,
 )
 from napari_cebra.embedding.pairs import Rows
 from napari_cebra.embedding.sessions import (
-    Masks,
     Session,
     UnifiedEncoder,
     UnifiedTraining,

@@ -137,7 +137,8 @@ class UnifiedEncoder:
         """
         encoder = Encoder.load(path, device)
         neurons = encoder.training.get("neurons")
-        if not isinstance(neurons, list) or sum(neurons) != encoder.n_neurons:
+        known = isinstance(neurons, list) and all(type(n) is int for n in neurons)
+        if not known or 0 in neurons or sum(neurons) != encoder.n_neurons:
             raise InvalidInput(
                 f"{path} holds the encoder of one recording, not of several together; "
                 "choose another file."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +15,7 @@ from napari_cebra.embedding.sessions import SessionTraining
 from napari_cebra.embedding.training import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari_cebra.embedding.losses import Loss
 
@@ -30,11 +32,13 @@ class Solver:
         The encoder network.
     criterion : nn.Module
     log : dict
-        Per step: "pos" and "neg" (the two parts of InfoNCE; NaN where they are
-        not computed apart), "total" and "temperature".
+        Per step: "pos" and "neg" (the two parts of InfoNCE; of hybrid training
+        the sums of both objectives), "total" and "temperature".
     optimizer : dict
         State of the optimiser after the last step, from which `partial_fit`
-        goes on.
+        goes on; empty where it is not known.
+    generator : (n,) uint8 tensor, optional
+        State of the draws after the last step.
     """
 
     model: nn.Module
@@ -43,6 +47,12 @@ class Solver:
         default_factory=lambda: {key: [] for key in _LOGGED}
     )
     optimizer: dict[str, Any] = field(default_factory=dict)
+    generator: torch.Tensor | None = None
+
+    def draws_on(self, device: torch.device) -> bool:
+        """Say whether draws on a device can go on from where they were."""
+        own = torch.Generator(device).get_state()
+        return self.generator is not None and self.generator.shape == own.shape
 
     @property
     def history(self) -> list[float]:
@@ -108,8 +118,9 @@ class _Solved(Loop):
             self._averaged.load_state_dict(network.state_dict())
         self._optimizer = self._published_optimizer(dict(optimizer_kwargs))
         if start is not None and not first_only:
-            if start.optimizer:
-                self._optimizer.load_state_dict(start.optimizer)
+            self._optimize_on(start.optimizer)
+            if start.generator is not None and start.draws_on(self.device):
+                self.objective.generator.set_state(start.generator)
             self.solver.log = {key: list(each) for key, each in start.log.items()}
         self._callback, self._every = callback, every
         self._parts: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -126,6 +137,24 @@ class _Solved(Loop):
         parts = (self.objective.network, self.objective.criterion)
         learnt = [p for part in parts for p in part.parameters() if p.requires_grad]
         return torch.optim.Adam(learnt, lr=self.config.learning_rate, **kwargs)
+
+    def _optimize_on(self, kept: dict[str, Any]) -> None:
+        """Go on with the state of an optimiser, or say why it begins anew."""
+        if _is_of(kept, self._optimizer):
+            own = self._optimizer.state_dict()["param_groups"]
+            state = copy.deepcopy(kept["state"])
+            self._optimizer.load_state_dict({"state": state, "param_groups": own})
+            return
+        why = (
+            "what was trained before was not the same weights with the same optimiser"
+            if kept
+            else "the file that the estimator was loaded from does not hold its state"
+        )
+        warnings.warn(
+            f"partial_fit goes on with the weights, but the optimiser begins anew: "
+            f"{why}.",
+            stacklevel=5,
+        )
 
     def _note(self, criterion: nn.Module, args: Any, loss: Loss) -> None:
         if torch.is_grad_enabled():
@@ -161,8 +190,13 @@ class _Solved(Loop):
         self._write_log()
         kept = self.solver
         self._hook.remove()
-        criterion = self.objective.criterion
-        return Solver(network, criterion, kept.log, self._optimizer.state_dict())
+        return Solver(
+            network,
+            self.objective.criterion,
+            kept.log,
+            self._optimizer.state_dict(),
+            self.objective.generator.get_state(),
+        )
 
 
 class SolvedTraining(_Solved, Training):
@@ -171,6 +205,23 @@ class SolvedTraining(_Solved, Training):
 
 class SolvedSessionTraining(_Solved, SessionTraining):
     """`SessionTraining` with the published optimiser, log and callback."""
+
+
+def _is_of(kept: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> bool:
+    """Say whether a state is one that an optimiser of these parameters has."""
+
+    def layout(groups: Sequence[Mapping[str, Any]]) -> list[tuple[int, bool]]:
+        return [(len(g["params"]), bool(g.get("amsgrad"))) for g in groups]
+
+    groups = optimizer.param_groups
+    if not kept or layout(kept["param_groups"]) != layout(groups):
+        return False
+    parameters = [p for group in groups for p in group["params"]]
+    return set(kept["state"]) == set(range(len(parameters))) and all(
+        value.shape == parameters[index].shape or name == "step"
+        for index, each in kept["state"].items()
+        for name, value in each.items()
+    )
 
 
 def _part(model: nn.Module, number: int) -> nn.Module:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 
 from napari_cebra.recording import InvalidInput, segments
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 
 class Offset(NamedTuple):
@@ -30,6 +35,79 @@ class RowParts(NamedTuple):
     segment: np.ndarray
     train: np.ndarray
     heldout: np.ndarray | None
+
+
+class Part(NamedTuple):
+    """One recording, read."""
+
+    values: np.ndarray
+    labels: Labels
+    rows: RowParts
+
+
+def read_part(
+    values: np.ndarray, labels: tuple[Any, ...], rows: dict[str, Any]
+) -> Part:
+    """Return one recording with its labels and rows, checked against each other."""
+    n = len(values)
+    return Part(values, read_labels(labels, n), read_rows(n, **rows))
+
+
+def table(estimator: BaseEstimator, X: Any, reset: bool, valid: Any) -> np.ndarray:
+    """Return X as a finite (T, N) float array, as scikit-learn reads it.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Keeps (`reset`) or compares the number and names of features.
+    X, valid
+        As of `CEBRA.fit`; rows that are not valid may hold anything.
+    reset : bool
+    """
+    values: np.ndarray = validate_data(
+        estimator,
+        as_array(X),
+        reset=reset,
+        dtype=[np.float32, np.float64],
+        ensure_min_samples=2 if reset else 1,
+        ensure_all_finite=valid is None,
+    )
+    return values
+
+
+def sessions_of(
+    X: Any, labels: tuple[Any, ...], rows: dict[str, Any]
+) -> list[tuple[np.ndarray, tuple[Any, ...], dict[str, Any]]]:
+    """Return data, labels and row arguments of each of several recordings.
+
+    Raises
+    ------
+    InvalidInput
+        If one of them is not a list with a part for each recording.
+    """
+    given = [part for part in labels if part is not None]
+    named = {k: v for k, v in rows.items() if v is not None}
+    for number, part in enumerate([*given, *named.values()]):
+        if not isinstance(part, list | tuple) or len(part) != len(X):
+            what = [f"y[{k}]" for k in range(len(given))] + list(named)
+            raise InvalidInput(
+                f"X is a list of {len(X)} recordings, so {what[number]} must be a "
+                f"list of {len(X)} arrays."
+            )
+    return [
+        (
+            check_array(
+                as_array(x),
+                dtype=[np.float32, np.float64],
+                ensure_min_samples=2,
+                ensure_all_finite="valid" not in named,
+                input_name=f"X[{k}]",
+            ),
+            tuple(part[k] for part in given),
+            {name: rows[name][k] if name in named else None for name in rows},
+        )
+        for k, x in enumerate(X)
+    ]
 
 
 def as_array(values: Any) -> Any:

@@ -9,19 +9,20 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from napari_cebra.embedding.estimator_inputs import (
+from napari_cebra.embedding.estimator.inputs import (
     as_array,
     is_sessions,
     read_labels,
     read_rows,
 )
-from napari_cebra.embedding.estimator_pairs import EveryRow
+from napari_cebra.embedding.estimator.pairs import EveryRow
+from napari_cebra.embedding.estimator.parameters import pairs_of
 from napari_cebra.embedding.pairs import Rows
 from napari_cebra.embedding.training import HYBRID_DIMENSIONS
 from napari_cebra.recording import InvalidInput, complete_windows
 
 if TYPE_CHECKING:
-    from napari_cebra.embedding.estimator import CEBRA
+    from napari_cebra.embedding.estimator.cebra import CEBRA
 
 
 @torch.no_grad()
@@ -100,7 +101,7 @@ def infonce_loss(
             f"{sum(encoder.receptive_field)} rows."
         )
     latents = torch.from_numpy(encoder.transform(values, segment))
-    rows, pairs = Rows(complete, segment), cebra_model._pairs(labels)
+    rows, pairs = Rows(complete, segment), pairs_of(cebra_model, labels)
     sampler = pairs.bind(rows, torch.device("cpu"))
     n = cebra_model.batch_size
     if n is None:
