@@ -248,7 +248,13 @@ class Encoder:
         )
 
         if is_torch_file(path):
-            return read_reference_model(path).encoder().to(resolve_device(device))
+            model = read_reference_model(path)
+            if len(model.networks) > 1:
+                raise InvalidInput(
+                    f"{path} holds the encoders of {len(model.networks)} recordings; "
+                    "open it with read_reference_model, and choose one there."
+                )
+            return model.encoder().to(resolve_device(device))
         header, tensors = FILE.read(path)
         with FILE.fitting(path):
             config = TrainConfig.from_json(header["config"])
