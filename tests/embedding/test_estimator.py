@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import napari_cebra
 from napari_cebra import CEBRA, InvalidInput, metrics, recommended
+from napari_cebra.embedding.estimator.inputs import numbered, read_labels
 
 QUICK = dict(
     max_iterations=8,
@@ -215,6 +216,18 @@ def test_recommended_settings_are_parameters():
     model = CEBRA(**{**settings, "output_dimension": 3, "max_iterations": 3})
     assert model.standardize and model.break_ties and model.exclude_self
     assert model.fit(X, LABEL).transform(X).shape == (120, 3)
+
+
+def test_equal_classes_are_equal_in_all_recordings():
+    """Also where one recording has classes that the others have not."""
+    named = read_labels((CLASS,), 120), read_labels((np.where(CLASS, 1, -7),), 120)
+    first, second = (part.classes for part in numbered(named))
+    assert min(first.min(), second.min()) == 0
+    assert np.array_equal(first[CLASS == 1], second[CLASS == 1])
+    assert not np.isin(first[CLASS == 0], second).any()
+    plain = CEBRA(**QUICK).fit([X, X], [CLASS, CLASS])
+    other = CEBRA(**QUICK).fit([X, X], [CLASS - 9, CLASS - 9])
+    assert plain.solver_.log == other.solver_.log
 
 
 @pytest.mark.parametrize(

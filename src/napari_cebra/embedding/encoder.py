@@ -83,6 +83,16 @@ class Standardization(nn.Module):
         return x
 
 
+def check_changing(values: np.ndarray) -> None:
+    """Raise InvalidInput if none of the ROIs changes in (n, N) training rows."""
+    if (values == values[:1]).all():
+        raise InvalidInput(
+            f"None of the {values.shape[1]} ROIs changes in the {len(values)} rows to "
+            "train on, so there is nothing to learn; check the traces, or use other "
+            "rows."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Encoder:
     """Maps windows of traces to latents.

@@ -15,6 +15,7 @@ from napari_cebra.embedding.encoder import (
     Encoder,
     Standardization,
     build_network,
+    check_changing,
     hash_of_values,
 )
 from napari_cebra.embedding.in_parts import backward_in_parts
@@ -142,6 +143,7 @@ class RecordingObjective(Objective):
         used = train & (segment >= 0)
         if not used.any():
             raise InvalidInput("There is no row to train on; select some.")
+        check_changing(values[used])
         self.config, self.device = config, device
         self.n_negatives, self._masks = config.batch_size, masks
         self._values, self._segment, self._used = values, segment, used

@@ -15,7 +15,7 @@ from napari_cebra.embedding.estimator.inputs import (
     Offset,
     Part,
     is_sessions,
-    read_part,
+    read_parts,
     sessions_of,
     table,
 )
@@ -73,7 +73,7 @@ def train(
     else:
         values = table(estimator, X, fresh, row_arguments["valid"])
         parts = [(values, labels, row_arguments)]
-    read = [read_part(values, given, rows) for values, given, rows in parts]
+    read = read_parts(parts)
     known = None
     if not fresh:
         _check_same(estimator, read, several)

@@ -11,6 +11,8 @@ from sklearn.utils.validation import validate_data
 from napari_cebra.recording import InvalidInput, segments
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sklearn.base import BaseEstimator
 
 
@@ -45,12 +47,15 @@ class Part(NamedTuple):
     rows: RowParts
 
 
-def read_part(
-    values: np.ndarray, labels: tuple[Any, ...], rows: dict[str, Any]
-) -> Part:
-    """Return one recording with its labels and rows, checked against each other."""
-    n = len(values)
-    return Part(values, read_labels(labels, n), read_rows(n, **rows))
+def read_parts(
+    given: Sequence[tuple[np.ndarray, tuple[Any, ...], dict[str, Any]]],
+) -> list[Part]:
+    """Return recordings with their labels and rows, checked against each other."""
+    labels = numbered([read_labels(each, len(x)) for x, each, _ in given])
+    return [
+        Part(values, own, read_rows(len(values), **rows))
+        for (values, _, rows), own in zip(given, labels, strict=True)
+    ]
 
 
 def table(estimator: BaseEstimator, X: Any, reset: bool, valid: Any) -> np.ndarray:
@@ -127,6 +132,8 @@ def is_sessions(X: Any) -> bool:
 def read_labels(given: tuple[Any, ...], n_rows: int) -> Labels:
     """Sort labels into continuous (floats) and discrete (whole numbers).
 
+    Classes are as given; `numbered` makes of them what pairs take.
+
     Raises
     ------
     InvalidInput
@@ -182,10 +189,25 @@ def read_labels(given: tuple[Any, ...], n_rows: int) -> Labels:
         )
     return Labels(
         np.concatenate(continuous, axis=1) if continuous else None,
-        # classes are told apart, not counted: negative ones are as good
-        np.unique(classes[0], return_inverse=True)[1] if classes else None,
+        classes[0] if classes else None,
         types,
     )
+
+
+def numbered(labels: Sequence[Labels]) -> list[Labels]:
+    """Return labels of several recordings with their classes numbered from 0.
+
+    Equal ones are equal in all recordings. (To pairs a negative class is an
+    unknown one; a person's may have any number.)
+    """
+    known = [part.classes for part in labels if part.classes is not None]
+    names = np.unique(np.concatenate(known)) if known else None
+    return [
+        part
+        if names is None or part.classes is None
+        else part._replace(classes=np.searchsorted(names, part.classes))
+        for part in labels
+    ]
 
 
 def read_rows(n_rows: int, trials: Any, valid: Any, validation: Any) -> RowParts:

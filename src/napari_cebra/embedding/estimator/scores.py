@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from napari_cebra.embedding.estimator.inputs import (
     as_array,
     is_sessions,
+    numbered,
     read_labels,
     read_rows,
 )
@@ -79,7 +80,7 @@ def infonce_loss(
             "all rows at once."
         )
     values = np.asarray(as_array(X))
-    labels = read_labels(y, len(values))
+    (labels,) = numbered([read_labels(y, len(values))])
     kinds = [kind.kind for kind, _ in labels.types]
     known: list[Any] = cebra_model.label_types_
     if cebra_model.num_sessions_ is not None:
