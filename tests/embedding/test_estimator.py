@@ -13,6 +13,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import napari_cebra
 from napari_cebra import CEBRA, InvalidInput, metrics, recommended
 from napari_cebra.embedding.estimator.inputs import numbered, read_labels
+from napari_cebra.embedding.sessions.training import SessionObjective
+from napari_cebra.embedding.training import RecordingObjective
 
 QUICK = dict(
     max_iterations=8,
@@ -123,6 +125,25 @@ def test_adapting_learns_a_first_layer_and_nothing_else():
     assert after[first[0]].shape[1] == 9
     assert model.transform(other).shape == (120, 3)
     assert len(model.solver_.log["total"]) == 5
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_step_that_memory_was_too_short_for_is_logged_once(several, monkeypatch):
+    x, label = ([X, X[:90]], [LABEL, LABEL[:90]]) if several else (X, LABEL)
+    plain = CEBRA(**QUICK, hybrid=True).fit(x, label)
+    kind = SessionObjective if several else RecordingObjective
+    backward = kind.backward
+
+    def short(self, batch, step, parts):
+        loss = backward(self, batch, step, parts)
+        if step == 3 and parts < 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return loss
+
+    monkeypatch.setattr(kind, "backward", short)
+    log = CEBRA(**QUICK, hybrid=True).fit(x, label).solver_.log
+    for name, values in plain.solver_.log.items():
+        np.testing.assert_allclose(log[name], values, rtol=1e-4)
 
 
 def test_callbacks_come_at_their_steps():

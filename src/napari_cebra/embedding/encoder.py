@@ -85,7 +85,7 @@ class Standardization(nn.Module):
 
 def check_changing(values: np.ndarray) -> None:
     """Raise InvalidInput if none of the ROIs changes in (n, N) training rows."""
-    if (values == values[:1]).all():
+    if np.array_equal(values.max(axis=0), values.min(axis=0)):
         raise InvalidInput(
             f"None of the {values.shape[1]} ROIs changes in the {len(values)} rows to "
             "train on, so there is nothing to learn; check the traces, or use other "
@@ -264,7 +264,9 @@ class Encoder:
                     f"{path} holds the encoders of {len(model.networks)} recordings; "
                     "open it with read_reference_model, and choose one there."
                 )
-            return model.encoder().to(resolve_device(device))
+            with FILE.fitting(path):
+                encoder = model.encoder()
+            return encoder.to(resolve_device(device))
         header, tensors = FILE.read(path)
         with FILE.fitting(path):
             config = TrainConfig.from_json(header["config"])

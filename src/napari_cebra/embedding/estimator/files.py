@@ -30,10 +30,13 @@ from napari_cebra.embedding.reference_files import (
     write_reference_model,
 )
 from napari_cebra.embedding.weights_file import FileKind, group, named
+from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from torch import Tensor
 
     from napari_cebra.embedding.estimator.cebra import CEBRA
 
@@ -117,12 +120,7 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
             for k in range(1 if count is None else count)
         ]
         _fill(estimator, encoders, criterion, log, count is not None, device)
-        if state.get("optimizer") is not None:
-            estimator.solver_.optimizer = {
-                "state": optimizer_state(tensors),
-                "param_groups": state["optimizer"],
-            }
-        estimator.solver_.generator = tensors.get("generator")
+        _go_on(estimator.solver_, state.get("optimizer"), tensors)
         estimator.evaluations_ = [Evaluation(*each) for each in state["evaluations"]]
         estimator.solver_name_ = state["solver_name"]
         estimator.label_types_ = _types_of(state["label_types"])
@@ -135,6 +133,11 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
 
 def _from_reference(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
     model = read_reference_model(path)
+    with FILE.fitting(path):
+        return _of_reference(cls, model, device)
+
+
+def _of_reference(cls: type[CEBRA], model: ReferenceModel, device: str) -> CEBRA:
     known = {k: v for k, v in model.args.items() if k in cls().get_params()}
     estimator = cls(**known)
     sessions = range(len(model.networks))
@@ -206,6 +209,22 @@ def _fill(
     estimator.num_sessions_ = len(encoders) if several else None
 
 
+def _go_on(
+    solver: Solver, groups: list[dict[str, Any]] | None, tensors: dict[str, Tensor]
+) -> None:
+    """Set what `partial_fit` goes on from, where the file has it."""
+    if groups is not None:
+        kept = {"state": optimizer_state(tensors), "param_groups": groups}
+        if not all(isinstance(group["params"], list) for group in groups):
+            raise TypeError("the optimiser has no parameters")
+        solver.optimizer = kept
+    state = tensors.get("generator")
+    if state is not None:
+        if len(state) == len(torch.Generator().get_state()):
+            torch.Generator().set_state(state)  # raises if it is none
+        solver.generator = state
+
+
 def _criterion(config: TrainConfig) -> InfoNCE:
     return InfoNCE(
         config.temperature,
@@ -253,4 +272,7 @@ def _unlisted(written: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"a parameter of type {type(value).__name__} cannot be written")
+    raise InvalidInput(
+        f"A parameter of type {type(value).__name__} cannot be saved; set it to a "
+        "number, a text or a tuple of them."
+    )

@@ -121,9 +121,9 @@ class _Solved(Loop):
             self._optimize_on(start.optimizer)
             if start.generator is not None and start.draws_on(self.device):
                 self.objective.generator.set_state(start.generator)
-            self.solver.log = {key: list(each) for key, each in start.log.items()}
+            self.solver.log = {key: list(start.log.get(key, ())) for key in _LOGGED}
         self._callback, self._every = callback, every
-        self._parts: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._parts: list[tuple[int, torch.Tensor, torch.Tensor]] = []
         self._steps: list[torch.Tensor] = []
         self._hook = criterion.register_forward_hook(self._note)
         return self
@@ -158,16 +158,17 @@ class _Solved(Loop):
 
     def _note(self, criterion: nn.Module, args: Any, loss: Loss) -> None:
         if torch.is_grad_enabled():
-            self._parts.append((loss.alignment.detach(), loss.uniformity.detach()))
+            both = loss.alignment.detach(), loss.uniformity.detach()
+            self._parts.append((self.parts, *both))
 
     def _train_step(self) -> torch.Tensor:
         self._parts.clear()
         with torch.no_grad():
             temperature = 1 / self.objective.criterion.inverse_temperature
         loss = super()._train_step()
-        # training on several recordings computes the sum without its parts
-        parts = self._parts or [(torch.full_like(loss, torch.nan),) * 2]
-        pos, neg = (torch.stack(part).sum() for part in zip(*parts, strict=True))
+        # not those of an attempt that memory was too short for
+        both = [each for parts, *each in self._parts if parts == self.parts]
+        pos, neg = (torch.stack(part).sum() for part in zip(*both, strict=True))
         # kept on the device: reading a number would wait for it at every step
         self._steps.append(torch.stack([pos, neg, loss, temperature]))
         if self._callback is not None and self._every is not None:
