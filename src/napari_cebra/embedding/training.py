@@ -117,7 +117,7 @@ class Drawn(NamedTuple):
     def split(self, size: int) -> list[Drawn]:
         """Return pieces of so many windows."""
         rows = self.rows.split(size)
-        nothing = [None] * len(rows)
+        nothing: list[Any] = [None] * len(rows)
         noise = nothing if self.noise is None else self.noise.split(size)
         mask = nothing if self.mask is None else self.mask.split(size)
         return [Drawn(*piece) for piece in zip(rows, noise, mask, strict=True)]

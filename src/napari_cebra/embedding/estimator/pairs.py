@@ -137,11 +137,11 @@ class Mixing:
 class MixingSampler:
     """Draws of `Mixing`."""
 
-    behavior: Sampler
+    sampler: Sampler
 
     def draw(self, n: int, generator: Generator) -> Batch:
         """Draw n references, their positives, and n negatives."""
-        return self.behavior.draw(n, generator)
+        return self.sampler.draw(n, generator)
 
     @property
     def partners(self) -> Callable[[Tensor, Generator], Tensor]:
@@ -152,7 +152,7 @@ class MixingSampler:
         InvalidInput
             If no two rows have the same.
         """
-        return groups_of(self.behavior).other
+        return groups_of(self.sampler).other
 
 
 class _Permuted:

@@ -362,7 +362,7 @@ def _split(whole: Piece, parts: int) -> list[Piece]:
     """Part the windows of one recording."""
     size = -(-len(whole.rows) // parts)
     rows = whole.rows.split(size)
-    nothing = [None] * len(rows)
+    nothing: list[Any] = [None] * len(rows)
     noise = nothing if whole.noise is None else whole.noise.split(size)
     mask = nothing if whole.mask is None else whole.mask.split(size)
     return [

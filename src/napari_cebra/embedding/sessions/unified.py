@@ -101,7 +101,7 @@ class Drawn(NamedTuple):
         """Return so many pieces."""
         size = -(-self.rows.shape[1] // parts)
         rows = self.rows.split(size, 1)
-        nothing = [None] * len(rows)
+        nothing: list[Any] = [None] * len(rows)
         noise = nothing
         if self.noise is not None:
             each = [nothing if n is None else n.split(size) for n in self.noise]
