@@ -392,11 +392,15 @@ def test_loss_equals_the_references_for_its_weights_and_rows(equal):
         index_reversed=batch.orders[0],
     )
     prediction = solver._inference(data.load_batch(index))
-    theirs, *_ = criterion(
+    theirs, *parts = criterion(
         prediction.reference, prediction.positive, prediction.negative
     )
+    found = []
+    objective.criterion.register_forward_hook(lambda *given: found.append(given[2]))
     ours = objective.loss(Drawn(batch, None), 0)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    for mine, other in zip(found[0], [theirs, *parts], strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-5)
     theirs.backward()
     ours.backward()
     for network, model in zip(objective.network, models, strict=True):
