@@ -109,7 +109,7 @@ def test_a_file_without_the_optimisers_state_says_so(tmp_path):
     del state["optimizer"]  # as files were before it was kept
     save_file(kept, path, {**header, "state": json.dumps(state)})
     old = CEBRA.load(path)
-    with pytest.warns(UserWarning, match="loaded from does not hold its state"):
+    with pytest.warns(UserWarning, match="not known from an old file"):
         old.partial_fit(X, LABEL)
     assert len(old.solver_.log["total"]) == 16
 

@@ -455,6 +455,32 @@ def test_masks_hide_what_the_encoders_see():
     assert [int((m[0] == 0).any(0).sum()) for m in masks] == [6, 4, 4]
 
 
+@pytest.mark.parametrize("kind", ["discrete", "hybrid of classes"])
+def test_windows_take_neurons_from_rows_of_the_same_class_and_recording(kind):
+    classes, values = [], []
+    for n, count in zip(LENGTHS, (12, 9, 9), strict=True):
+        classes.append(np.arange(n) % 7)
+        classes[-1][5] = -1  # in no class: keeps its own
+        # a trace says in its tens which class it is of, in its ones which row
+        values.append(np.tile(10.0 * classes[-1][:, None], count))
+        values[-1] += np.linspace(0, 1, n)[:, None]
+    rule = {
+        "discrete": DiscretePairs,
+        "hybrid of classes": lambda c: HybridPairs(DiscretePairs(c), 3),
+    }[kind]
+    sessions = sessions_of([v.astype(np.float32) for v in values], classes, rule)
+    config = config_of(model_architecture="d1", mix_repeats=0.5)
+    objective = SessionTraining(sessions, config).objective
+    drawn = objective.draw()
+    for piece in objective._pieces(drawn):
+        windows = objective._windows[piece.session].of(piece.rows, piece.noise)
+        of_row = classes[piece.session][piece.rows.numpy()]
+        seen = windows[:, 0].numpy()[of_row >= 0]
+        assert np.all(seen // 10 == of_row[of_row >= 0][:, None])
+        distinct = [len(np.unique(row)) for row in seen]
+        assert np.mean(np.equal(distinct, 2)) > 0.9  # its own value and another's
+
+
 @pytest.mark.parametrize("full_batch", [True, False])
 def test_rows_of_no_stretch_may_hold_anything(full_batch):
     values, labels = recordings()

@@ -134,7 +134,8 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
 def _from_reference(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
     model = read_reference_model(path)
     with FILE.fitting(path):
-        return _of_reference(cls, model, device)
+        estimator = _of_reference(cls, model, device)
+    return estimator
 
 
 def _of_reference(cls: type[CEBRA], model: ReferenceModel, device: str) -> CEBRA:

@@ -148,7 +148,7 @@ class _Solved(Loop):
         why = (
             "what was trained before was not the same weights with the same optimiser"
             if kept
-            else "the file that the estimator was loaded from does not hold its state"
+            else "its state is not known from an old file, or the published package's"
         )
         warnings.warn(
             f"partial_fit goes on with the weights, but the optimiser begins anew: "
