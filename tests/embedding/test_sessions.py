@@ -17,6 +17,7 @@ from napari_cebra.embedding import (
     TimePairs,
     TrainConfig,
 )
+from napari_cebra.embedding.encoder import hash_of_values
 from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.pairs import Rows
 from napari_cebra.embedding.sessions import (
@@ -567,6 +568,8 @@ def test_save_and_load(animals, tmp_path):
     model.save(tmp_path / "model.safetensors")
     again = MultiEncoder.load(tmp_path / "model.safetensors")
     assert again.config == model.config and again.n_neurons == (40, 30)
+    used = [hash_of_values(s.values[s.used]) for s in sessions]
+    assert again[1].training["data_sha256"] == used and used[0] != used[1]
     for s, session in enumerate(sessions):
         np.testing.assert_array_equal(
             model.transform(session.values, session.segment, s),

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from napari_cebra.embedding.weights_file import FileKind, group, named
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
     from torch import Tensor
 
     from napari_cebra.embedding.config import TrainConfig
@@ -49,11 +48,7 @@ def write(
     InvalidInput
         If the file cannot be written.
     """
-    header = {
-        "torch": torch.__version__,
-        "config": json.dumps(config.to_dict()),
-        "state": json.dumps(state),
-    }
+    header = {"config": json.dumps(config.to_dict()), "state": json.dumps(state)}
     FILE.write(path, header, tensors)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from dataclasses import dataclass, replace
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -233,7 +231,6 @@ class Encoder:
             If the file cannot be written.
         """
         header = {
-            "written_with": json.dumps(_versions()),
             "config": json.dumps(self.config.to_dict()),
             "training": json.dumps(self.training),
         }
@@ -283,15 +280,6 @@ def hash_of_values(values: np.ndarray) -> str:
     digest = hashlib.sha256(np.array(content.shape, "<i8").tobytes())
     digest.update(content.data)
     return digest.hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "napari-cebra": metadata.version("napari-cebra"),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-    }
 
 
 def build_network(

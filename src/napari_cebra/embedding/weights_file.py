@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import platform
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import safetensors
 import safetensors.torch
+import torch
 
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.atomic import write_whole
@@ -48,17 +53,22 @@ class FileKind:
     ) -> None:
         """Write tensors and header, so that there is never half a file.
 
+        The versions it was written with are added to the header.
+
         Raises
         ------
         InvalidInput
             If the file cannot be written; what stood there is still there.
         """
-        content = safetensors.torch.save(
-            # a tensor of its own each: two names of one array are refused
-            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-            {"format": self.format, "version": str(self.version), **header},
-        )
-        write_whole(path, content)
+        # a tensor of its own each: two names of one array are refused
+        whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        found = {
+            "format": self.format,
+            "version": str(self.version),
+            "written_with": json.dumps(_versions()),
+            **header,
+        }
+        write_whole(path, safetensors.torch.save(whole, found))
 
     def read(self, path: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         """Return header and tensors. Nothing in the file is executed.
@@ -112,6 +122,15 @@ _MISFITS = (
     *(LookupError, TypeError, ValueError),
     *(AttributeError, RuntimeError, ArithmeticError),
 )
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "napari-cebra": metadata.version("napari-cebra"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
 
 
 def group(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-import platform
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sklearn
 import torch
 from torch.nn import ModuleList
 
@@ -75,13 +72,6 @@ def write_estimator(estimator: CEBRA, path: str | Path) -> None:
         ],
         "optimizer": solver.optimizer.get("param_groups"),
         "feature_names": [str(n) for n in getattr(estimator, "feature_names_in_", [])],
-        "versions": {
-            "napari-cebra": version("napari-cebra"),
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__,
-            "python": platform.python_version(),
-        },
     }
     tensors = named(solver.criterion.state_dict(), "criterion.")
     for number, each in enumerate(estimator.encoders_):

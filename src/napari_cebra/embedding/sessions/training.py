@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from napari_cebra.embedding.devices import resolve_device
-from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
+from napari_cebra.embedding.encoder import (
+    Encoder,
+    Standardization,
+    build_network,
+    hash_of_values,
+)
 from napari_cebra.embedding.in_parts import backward_in_parts
 from napari_cebra.embedding.loop import Loop, torch_errors
 from napari_cebra.embedding.masks import Masks
@@ -277,7 +283,12 @@ class SessionObjective(Objective):
 
     def model(self, network: nn.Module, log: dict[str, Any]) -> MultiEncoder:
         """Return one encoder for each recording."""
+        log = {**log, "data_sha256": self._data_hashes}
         return MultiEncoder(self._encoders(network, log))
+
+    @cached_property
+    def _data_hashes(self) -> list[str]:
+        return [hash_of_values(s.values[s.used]) for s in self._sessions]
 
     def latents(self, network: nn.Module) -> list[np.ndarray]:
         """Return the (T, D) latents of all rows of each recording."""

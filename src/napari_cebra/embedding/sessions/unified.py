@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,12 @@ from torch import Tensor, nn
 
 from napari_cebra.embedding.architectures import Network
 from napari_cebra.embedding.devices import resolve_device
-from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
+from napari_cebra.embedding.encoder import (
+    Encoder,
+    Standardization,
+    build_network,
+    hash_of_values,
+)
 from napari_cebra.embedding.in_parts import backward_in_parts
 from napari_cebra.embedding.loop import Loop, torch_errors
 from napari_cebra.embedding.masks import Masks
@@ -234,10 +240,14 @@ class UnifiedObjective(Objective):
         # frames were normalised within each recording
         together = Standardization(mean, scale, self.config.normalize_frames)
         neurons = [session.values.shape[1] for session in self._sessions]
-        log = {**log, "neurons": neurons}
+        log = {**log, "neurons": neurons, "data_sha256": self._data_hashes}
         return UnifiedEncoder(
             Encoder(network, copy.deepcopy(together), self.config, log)  # type: ignore[arg-type]
         )
+
+    @cached_property
+    def _data_hashes(self) -> list[str]:
+        return [hash_of_values(s.values[s.used]) for s in self._sessions]
 
     def latents(self, network: nn.Module) -> list[np.ndarray]:
         """Return the (T, D) latents of all rows of each recording."""
