@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from torch import nn
 
     from napari_cebra.embedding.encoder import Encoder
+    from napari_cebra.embedding.estimator.inputs import Offset
     from napari_cebra.embedding.estimator.solver import Solver
+    from napari_cebra.embedding.loop import Evaluation
 
 _ADAM = (
     ("betas", (0.9, 0.999)),
@@ -83,6 +86,21 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     evaluations_ : list of Evaluation
         Goodness of fit in bits, on training and validation rows.
     """
+
+    encoders_: list[Encoder]
+    evaluations_: list[Evaluation]
+    model_: nn.Module
+    solver_: Solver
+    offset_: Offset
+    device_: str
+    solver_name_: str
+    label_types_: list[Any]
+    n_features_: Any
+    n_features_in_: Any
+    num_sessions_: int | None
+    n_negatives_: int
+    _seed: int
+    _calls: int
 
     def __init__(
         self,

@@ -82,7 +82,7 @@ def infonce_loss(
     values = np.asarray(as_array(X))
     (labels,) = numbered([read_labels(y, len(values))])
     kinds = [kind.kind for kind, _ in labels.types]
-    known: list[Any] = cebra_model.label_types_
+    known = cebra_model.label_types_
     if cebra_model.num_sessions_ is not None:
         known = [each[session_id or 0] for each in known]
     expected = [kind.kind for kind, _ in known]

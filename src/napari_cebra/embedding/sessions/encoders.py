@@ -106,7 +106,7 @@ class MultiEncoder:
             "config": json.dumps(self.config.to_dict()),
             "training": json.dumps(self.encoders[0].training),
         }
-        tensors = {}
+        tensors: dict[str, torch.Tensor] = {}
         for s, encoder in enumerate(self.encoders):
             tensors |= named(encoder.tensors(), f"{s}.")
         FILE.write(path, header, tensors)
