@@ -206,7 +206,7 @@ def _go_on(
     """Set what `partial_fit` goes on from, where the file has it."""
     if groups is not None:
         kept = {"state": optimizer_state(tensors), "param_groups": groups}
-        if not all(isinstance(group["params"], list) for group in groups):
+        if not all(isinstance(each["params"], list) for each in groups):
             raise TypeError("the optimiser has no parameters")
         solver.optimizer = kept
     state = tensors.get("generator")

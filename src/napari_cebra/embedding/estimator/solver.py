@@ -17,7 +17,7 @@ from napari_cebra.embedding.training import Training
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from napari_cebra.embedding.losses import Loss
+    from napari_cebra.embedding.losses import InfoNCE, Loss
 
 _LOGGED = ("pos", "neg", "total", "temperature")
 
@@ -30,7 +30,7 @@ class Solver:
     ----------
     model : nn.Module
         The encoder network.
-    criterion : nn.Module
+    criterion : InfoNCE
     log : dict
         Per step: "pos" and "neg" (the two parts of InfoNCE; of hybrid training
         the sums of both objectives), "total" and "temperature".
@@ -42,7 +42,7 @@ class Solver:
     """
 
     model: nn.Module
-    criterion: nn.Module
+    criterion: InfoNCE
     log: dict[str, list[float]] = field(
         default_factory=lambda: {key: [] for key in _LOGGED}
     )
