@@ -69,12 +69,14 @@ def test_a_checkpoint_that_does_not_fit_is_refused(showing, quick, tmp_path):
     with pytest.raises(InvalidInput, match="no file"):
         training.resume(tmp_path / "nowhere")
     training.model().save(tmp_path / "encoder")
-    with pytest.raises(InvalidInput, match="holds no training"):
+    with pytest.raises(
+        InvalidInput, match="no file with a training put aside but holds"
+    ):
         training.resume(tmp_path / "encoder")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InvalidInput, match="cut short"):
         training.resume(path)
-    with pytest.raises(InvalidInput, match="could not be put aside"):
+    with pytest.raises(InvalidInput, match="Cannot write folder: the folder"):
         training.checkpoint(tmp_path / "no" / "folder")
 
 

@@ -17,6 +17,7 @@ from napari_cebra.embedding import (
     TimePairs,
     TrainConfig,
 )
+from napari_cebra.embedding.encoder import hash_of_values
 from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.pairs import Rows
 from napari_cebra.embedding.sessions import (
@@ -27,9 +28,8 @@ from napari_cebra.embedding.sessions import (
     adapt,
     bind_sessions,
 )
-from napari_cebra.embedding.sessions.contrast import contrast
-from napari_cebra.embedding.sessions.network import embed
-from napari_cebra.embedding.sessions.training import Drawn
+from napari_cebra.embedding.sessions.contrast import Contrast
+from napari_cebra.embedding.sessions.training import Drawn, Piece
 from napari_cebra.recording import InvalidInput, complete_windows
 
 CPU = torch.device("cpu")
@@ -271,18 +271,14 @@ def test_recordings_that_share_nothing_are_refused():
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 def test_the_loss_in_blocks_is_the_loss(distance):
-    criterion = InfoNCE(0.3, True, 0.05, distance)
     parts = [torch.randn(700, 5, generator=generator(s)) for s in range(3)]
     results = []
-    for function in (
-        lambda *p: criterion(*p).total,
-        lambda *p: contrast(criterion, *p),
-    ):
+    for kind in (InfoNCE, Contrast):
+        criterion = kind(0.3, True, 0.05, distance)
         given = [p.clone().requires_grad_() for p in parts]
-        criterion.zero_grad()
-        loss = 3 * function(*given)
-        loss.backward()
-        results.append([loss, *(p.grad for p in given)])
+        found = criterion(*given)
+        (3 * found.total).backward()
+        results.append([*found, *(p.grad for p in given)])
         results[-1].append(criterion.log_inverse_temperature.grad)
     for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
@@ -343,7 +339,8 @@ def test_sliding_over_covered_frames_equals_windows(name, few):
         torch.randint(20, 200, (5 if few else 300,), generator=generator(s))
         for s in range(3)
     ]
-    found = embed(objective.network, objective._windows, rows, None)
+    pieces = [Piece(s, row, None, None) for s, row in enumerate(rows)]
+    found = [objective._embed(objective.network, piece) for piece in pieces]
     for s, network in enumerate(objective.network):
         window = objective._windows[s]
         expected = network.after_mean(window.of(rows[s]))[:, 0]
@@ -396,11 +393,15 @@ def test_loss_equals_the_references_for_its_weights_and_rows(equal):
         index_reversed=batch.orders[0],
     )
     prediction = solver._inference(data.load_batch(index))
-    theirs, *_ = criterion(
+    theirs, *parts = criterion(
         prediction.reference, prediction.positive, prediction.negative
     )
+    found = []
+    objective.criterion.register_forward_hook(lambda *given: found.append(given[2]))
     ours = objective.loss(Drawn(batch, None), 0)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    for mine, other in zip(found[0], [theirs, *parts], strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-5)
     theirs.backward()
     ours.backward()
     for network, model in zip(objective.network, models, strict=True):
@@ -453,6 +454,32 @@ def test_masks_hide_what_the_encoders_see():
     masks = masked.objective.draw().masks
     assert [m.shape for m in masks] == [(192, 10, n) for n in (12, 9, 9)]
     assert [int((m[0] == 0).any(0).sum()) for m in masks] == [6, 4, 4]
+
+
+@pytest.mark.parametrize("kind", ["discrete", "hybrid of classes"])
+def test_windows_take_neurons_from_rows_of_the_same_class_and_recording(kind):
+    classes, values = [], []
+    for n, count in zip(LENGTHS, (12, 9, 9), strict=True):
+        classes.append(np.arange(n) % 7)
+        classes[-1][5] = -1  # in no class: keeps its own
+        # a trace says in its tens which class it is of, in its ones which row
+        values.append(np.tile(10.0 * classes[-1][:, None], count))
+        values[-1] += np.linspace(0, 1, n)[:, None]
+    rule = {
+        "discrete": DiscretePairs,
+        "hybrid of classes": lambda c: HybridPairs(DiscretePairs(c), 3),
+    }[kind]
+    sessions = sessions_of([v.astype(np.float32) for v in values], classes, rule)
+    config = config_of(model_architecture="d1", mix_repeats=0.5)
+    objective = SessionTraining(sessions, config).objective
+    drawn = objective.draw()
+    for piece in objective._pieces(drawn):
+        windows = objective._windows[piece.session].of(piece.rows, piece.noise)
+        of_row = classes[piece.session][piece.rows.numpy()]
+        seen = windows[:, 0].numpy()[of_row >= 0]
+        assert np.all(seen // 10 == of_row[of_row >= 0][:, None])
+        distinct = [len(np.unique(row)) for row in seen]
+        assert np.mean(np.equal(distinct, 2)) > 0.9  # its own value and another's
 
 
 @pytest.mark.parametrize("full_batch", [True, False])
@@ -541,6 +568,8 @@ def test_save_and_load(animals, tmp_path):
     model.save(tmp_path / "model.safetensors")
     again = MultiEncoder.load(tmp_path / "model.safetensors")
     assert again.config == model.config and again.n_neurons == (40, 30)
+    used = [hash_of_values(s.values[s.used]) for s in sessions]
+    assert again[1].training["data_sha256"] == used and used[0] != used[1]
     for s, session in enumerate(sessions):
         np.testing.assert_array_equal(
             model.transform(session.values, session.segment, s),

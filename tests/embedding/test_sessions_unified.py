@@ -10,12 +10,12 @@ from scipy.stats import binom, chisquare, ks_2samp
 from napari_cebra.embedding import (
     ContinuousPairs,
     DiscretePairs,
+    Masks,
     TimePairs,
     TrainConfig,
 )
 from napari_cebra.embedding.pairs import Rows
 from napari_cebra.embedding.sessions import (
-    Masks,
     Session,
     UnifiedEncoder,
     UnifiedTraining,
@@ -179,6 +179,47 @@ def test_it_learns_repeats_itself_and_is_saved(tmp_path):
 def training_latents(training):
     network = training.model().encoder.network
     return training.objective.latents(network)
+
+
+@pytest.mark.parametrize("session", [0, 1])
+@pytest.mark.parametrize("name", ["offset1-model", "offset1-model-v3"])
+def test_latents_are_those_of_the_reference(name, session):
+    """Of one frame each: of longer windows the reference puts single rows together.
+
+    Its transform lines up rows and then slides over what they make, so that a
+    window holds rows of the other recordings that were never next to each other;
+    in training, and here, it holds windows around the rows beside.
+    """
+    cebra = pytest.importorskip("cebra")
+    # in 64ths, so that its float32 distances are exact and ties are ties in both
+    recordings = [
+        replace(s, pairs=ContinuousPairs(np.round(s.pairs.values * 64) / 64, 5))
+        for s in animals()
+    ]
+    config = replace(CONFIG, model_architecture=name, standardize=False)
+    training = UnifiedTraining(recordings, config)
+    neurons = [s.values.shape[1] for s in recordings]
+    model = cebra.models.init(name, sum(neurons), 16, 3)
+    training.objective.network.copy_reference_weights(model.state_dict())
+    solver = cebra.solver.init(
+        "unified-session",
+        model=model,
+        criterion=cebra.models.criterions.FixedCosineInfoNCE(1.0),
+        optimizer=torch.optim.Adam(model.parameters()),
+    )
+    solver.n_features, solver.num_sessions = sum(neurons), len(neurons)
+    expected = solver.transform(
+        [torch.from_numpy(s.values) for s in recordings],
+        [torch.from_numpy(s.pairs.values).float() for s in recordings],
+        session_id=session,
+    )
+    found = training.model().transform(
+        [s.values for s in recordings],
+        [np.zeros(len(s.values), int) for s in recordings],
+        [s.pairs for s in recordings],
+        session,
+    )
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
 def test_what_it_cannot_line_up_is_refused():

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from napari_cebra.embedding.encoder import Encoder
     from napari_cebra.embedding.estimator import CEBRA
+    from napari_cebra.embedding.masks import Masks
     from napari_cebra.embedding.pairs import (
         ContinuousPairs,
         DiscretePairs,
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
         write_reference_model,
     )
     from napari_cebra.embedding.sessions import (
-        Masks,
         MultiEncoder,
         Session,
         SessionTraining,
@@ -87,7 +87,7 @@ _HOME = {
     "MoviePairs": "pairs",
     "TimePairs": "pairs",
     "pairs_for": "pairs",
-    "Masks": "sessions",
+    "Masks": "masks",
     "MultiEncoder": "sessions",
     "Session": "sessions",
     "SessionTraining": "sessions",

@@ -52,7 +52,8 @@ class TrainConfig(JsonSettings):
     mix_repeats : float
         With pairs by movie frame: share of neurons that each training window
         takes from another repeat of the same frame, so that what a repeat's
-        neurons share, but not with the movie, cannot be learnt by heart.
+        neurons share, but not with the movie, cannot be learnt by heart. Of
+        several recordings: from another row with the same variables.
     standardize : bool
         Scale each neuron by mean and SD over the training rows.
     normalize_frames : bool

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import uuid
 from dataclasses import dataclass, replace
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from napari_cebra.embedding.architectures import Network, parse
 from napari_cebra.embedding.config import TrainConfig
 from napari_cebra.embedding.stack import slide
+from napari_cebra.embedding.weights_file import FileKind, group, named
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Generator
 
-FORMAT = "napari-cebra encoder"
-VERSION = 2
-"""Since 2 the header also says what the file was written with."""
+FILE = FileKind(
+    "napari-cebra encoder", 2, "encoder file", "export it again, or train again"
+)
+"""Since version 2 the header also says what the file was written with."""
 
 # A CPU is quickest with what its cache holds, a GPU with much at once.
 _CHUNK_BYTES = {"cpu": 2**22, "cuda": 2**25, "mps": 2**25}
@@ -82,6 +79,16 @@ class Standardization(nn.Module):
             square = x.square().mean(dim=-1, keepdim=True)
             x = x * torch.rsqrt(square + 1e-6)
         return x
+
+
+def check_changing(values: np.ndarray) -> None:
+    """Raise InvalidInput if none of the ROIs changes in (n, N) training rows."""
+    if np.array_equal(values.max(axis=0), values.min(axis=0)):
+        raise InvalidInput(
+            f"None of the {values.shape[1]} ROIs changes in the {len(values)} rows to "
+            "train on, so there is nothing to learn; check the traces, or use other "
+            "rows."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +191,37 @@ class Encoder:
             latents[center[center >= 0]] = y[center >= 0]
         return latents
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that `of_tensors` needs beside the settings, by name."""
+        return {
+            **named(self.network.state_dict(), "network."),
+            "mean": self.standardization.mean,
+            "scale": self.standardization.scale,
+        }
+
+    @classmethod
+    def of_tensors(
+        cls, tensors: dict[str, Tensor], config: TrainConfig, training: dict[str, Any]
+    ) -> Encoder:
+        """Return the encoder of these weights, on the CPU.
+
+        Raises
+        ------
+        ValueError, RuntimeError or another
+            If they are not those of an encoder with these settings.
+        """
+        mean, scale = tensors["mean"].float(), tensors["scale"].float()
+        if mean.ndim != 1 or mean.shape != scale.shape:
+            raise ValueError("mean and scale are not one number for each ROI")
+        if not isinstance(training, dict):
+            raise TypeError("how the training went is no JSON object")
+        with torch.device("meta"):  # nothing is allocated for what is not in the file
+            network = build_network(config, len(mean))
+        weights = {k: v.float() for k, v in group(tensors, "network.").items()}
+        network.load_state_dict(weights, assign=True)
+        standardization = Standardization(mean, scale, config.normalize_frames)
+        return cls(network.eval(), standardization, config, training)
+
     def save(self, path: str | Path) -> None:
         """Write weights (safetensors) and settings (its JSON header) to a file.
 
@@ -193,19 +231,10 @@ class Encoder:
             If the file cannot be written.
         """
         header = {
-            "format": FORMAT,
-            "version": str(VERSION),
-            "written_with": json.dumps(_versions()),
             "config": json.dumps(self.config.to_dict()),
             "training": json.dumps(self.training),
         }
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors["mean"] = self.standardization.mean
-        tensors["scale"] = self.standardization.scale
-        content = safetensors.torch.save(
-            {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header
-        )
-        write_whole(path, content)
+        FILE.write(path, header, self.tensors())
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Encoder:
@@ -226,24 +255,20 @@ class Encoder:
         )
 
         if is_torch_file(path):
-            return read_reference_model(path).encoder().to(resolve_device(device))
-        header, tensors = _read(Path(path))
-        try:
+            model = read_reference_model(path)
+            if len(model.networks) > 1:
+                raise InvalidInput(
+                    f"{path} holds the encoders of {len(model.networks)} recordings; "
+                    "open it with read_reference_model, and choose one there."
+                )
+            with FILE.fitting(path):
+                encoder = model.encoder()
+            return encoder.to(resolve_device(device))
+        header, tensors = FILE.read(path)
+        with FILE.fitting(path):
             config = TrainConfig.from_json(header["config"])
-            training = json.loads(header["training"])
-            mean, scale = tensors.pop("mean"), tensors.pop("scale")
-            network = build_network(config, len(mean))
-            state = {k.removeprefix("network."): v for k, v in tensors.items()}
-            network.load_state_dict(state)
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise InvalidInput(
-                f"The encoder file {path} does not fit together ({error}); export it "
-                "again, or train again."
-            ) from error
-        standardization = Standardization(mean, scale, config.normalize_frames)
-        return cls(network, standardization, config, training).to(
-            resolve_device(device)
-        )
+            encoder = cls.of_tensors(tensors, config, json.loads(header["training"]))
+        return encoder.to(resolve_device(device))
 
 
 def hash_of_values(values: np.ndarray) -> str:
@@ -255,39 +280,6 @@ def hash_of_values(values: np.ndarray) -> str:
     digest = hashlib.sha256(np.array(content.shape, "<i8").tobytes())
     digest.update(content.data)
     return digest.hexdigest()
-
-
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file beside and rename it, so that a half-written one is never seen.
-
-    Raises
-    ------
-    InvalidInput
-        If it cannot be written.
-    """
-    path = Path(path)
-    try:
-        # Opened as any file, so that others may read it where they usually may.
-        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        try:
-            draft.write_bytes(content)
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise InvalidInput(
-            f"The encoder could not be written to {path} ({error.strerror}); "
-            "choose a folder that can be written to."
-        ) from error
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "napari-cebra": metadata.version("napari-cebra"),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": torch.__version__,
-    }
 
 
 def build_network(
@@ -331,29 +323,3 @@ def padded_rows(
     within = np.arange(total) - starts[stretch] - left
     source = used[begins[stretch] + np.clip(within, 0, lengths[stretch] - 1)]
     return source, centers
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            # a copy, so that the file is not kept mapped
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
-    except FileNotFoundError as error:
-        raise InvalidInput(f"There is no encoder file {path}.") from error
-    except (safetensors.SafetensorError, OSError) as error:
-        raise InvalidInput(
-            f"{path} is not an encoder file, or it is cut short ({error}); choose a "
-            "file that this program wrote."
-        ) from error
-    if header.get("format") != FORMAT:
-        raise InvalidInput(
-            f"{path} holds weights, but not an encoder that this program wrote; "
-            "choose another file."
-        )
-    if int(header.get("version", 0)) > VERSION:
-        raise InvalidInput(
-            f"{path} was written by a later version of this program (format "
-            f"{header['version']}); update napari-cebra to open it."
-        )
-    return header, tensors

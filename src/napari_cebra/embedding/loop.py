@@ -205,7 +205,7 @@ class Loop:
             **checkpoint.named(self._network.state_dict(), "network."),
             **checkpoint.named(self.objective.criterion.state_dict(), "criterion."),
             **checkpoint.named(self._good, "good."),
-            **checkpoint.optimizer_tensors(self._optimizer),
+            **checkpoint.optimizer_tensors(self._optimizer.state_dict()),
             "losses": self._losses[: self.step],
             "generator": self.objective.generator.get_state(),
         }
@@ -243,10 +243,8 @@ class Loop:
                 f"The training in {path} was made with other traces, rows or pairs; "
                 "take it up with the same ones, or train from the beginning."
             )
-        try:
+        with checkpoint.FILE.fitting(path):
             self._restore(tensors, state)
-        except (KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise checkpoint.misfit(path, error) from error
 
     def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         here = {k: v.to(self.device) for k, v in tensors.items() if k != "generator"}

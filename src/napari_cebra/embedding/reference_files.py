@@ -17,7 +17,7 @@ import torch
 
 from napari_cebra.embedding.architectures import Network, parse, published_names
 from napari_cebra.embedding.config import TrainConfig
-from napari_cebra.embedding.encoder import Encoder, Standardization, write_whole
+from napari_cebra.embedding.encoder import Encoder, Standardization
 from napari_cebra.embedding.reference_pickle import DType, Offset, pickled, unpickled
 from napari_cebra.embedding.reference_weights import (
     description_of,
@@ -26,6 +26,7 @@ from napari_cebra.embedding.reference_weights import (
     without_standardization,
 )
 from napari_cebra.recording import InvalidInput
+from napari_cebra.recording.atomic import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,16 +15,21 @@ from napari_cebra.embedding.encoder import (
     Encoder,
     Standardization,
     build_network,
+    check_changing,
     hash_of_values,
 )
+from napari_cebra.embedding.in_parts import backward_in_parts
 from napari_cebra.embedding.loop import Loop, TrainReport, torch_errors
 from napari_cebra.embedding.losses import InfoNCE
+from napari_cebra.embedding.masks import Masks
 from napari_cebra.embedding.objective import Objective, generators
-from napari_cebra.embedding.pairs import Batch, MovieSampler, Rows
+from napari_cebra.embedding.pairs import Batch, Rows
 from napari_cebra.embedding.windows import Noise, Windows, check_rows, complete_rows
 from napari_cebra.recording import InvalidInput, segments
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Generator, Tensor, nn
 
     from napari_cebra.embedding.architectures import Network
@@ -59,6 +64,8 @@ class Training(Loop):
     pairs : Pairs
         Which rows belong together.
     config : TrainConfig
+    masks : Masks or mapping, optional
+        What is hidden of the training windows.
 
     Raises
     ------
@@ -76,6 +83,8 @@ class Training(Loop):
         heldout_rows: np.ndarray | None,
         pairs: Pairs,
         config: TrainConfig,
+        *,
+        masks: Masks | Mapping[str, Any] | None = None,
     ) -> None:
         device = resolve_device(config.device)
         values, segment = check_rows(values, segment, train_rows, heldout_rows)
@@ -83,7 +92,7 @@ class Training(Loop):
         held = None if heldout_rows is None else np.asarray(heldout_rows, bool)
         with torch_errors():
             objective = RecordingObjective(
-                values, segment, train, held, pairs, config, device
+                values, segment, train, held, pairs, config, device, Masks.of(masks)
             )
             super().__init__(objective, config)
 
@@ -103,16 +112,15 @@ class Drawn(NamedTuple):
 
     rows: Tensor
     noise: Noise | None
+    mask: Tensor | None = None
 
     def split(self, size: int) -> list[Drawn]:
         """Return pieces of so many windows."""
         rows = self.rows.split(size)
-        if self.noise is None:
-            return [Drawn(piece, None) for piece in rows]
-        return [
-            Drawn(piece, noise)
-            for piece, noise in zip(rows, self.noise.split(size), strict=True)
-        ]
+        nothing: list[Any] = [None] * len(rows)
+        noise = nothing if self.noise is None else self.noise.split(size)
+        mask = nothing if self.mask is None else self.mask.split(size)
+        return [Drawn(*piece) for piece in zip(rows, noise, mask, strict=True)]
 
 
 class RecordingObjective(Objective):
@@ -130,12 +138,14 @@ class RecordingObjective(Objective):
         pairs: Pairs,
         config: TrainConfig,
         device: torch.device,
+        masks: Masks | None = None,
     ) -> None:
         used = train & (segment >= 0)
         if not used.any():
             raise InvalidInput("There is no row to train on; select some.")
+        check_changing(values[used])
         self.config, self.device = config, device
-        self.n_negatives = config.batch_size
+        self.n_negatives, self._masks = config.batch_size, masks
         self._values, self._segment, self._used = values, segment, used
         self._standardization = Standardization.fit(values[used], config).to(device)
         initial, self.generator, judge = generators(config.seed, device)
@@ -147,9 +157,6 @@ class RecordingObjective(Objective):
             config.distance,
         ).to(device)
         self._bind(pairs, train, heldout, judge)
-        partners = None
-        if isinstance(self.sampler, MovieSampler):
-            partners = self.sampler.partners
         # where windows overlap, rows that nobody may use are multiplied too
         usable = np.where(segment[:, None] >= 0, values, 0)
         x = self._standardization(torch.from_numpy(usable).to(device))
@@ -158,7 +165,7 @@ class RecordingObjective(Objective):
             self.network.architecture,
             config,
             self.generator,
-            partners,
+            getattr(self.sampler, "partners", None),
         )
 
     def _bind(
@@ -188,35 +195,28 @@ class RecordingObjective(Objective):
         """Draw the rows of one step, and the noise of their windows."""
         batch = self.sampler.draw(self.config.batch_size, self.generator)
         rows = end_to_end(batch)
-        return Drawn(rows, self._windows.noise(rows, self.generator))
+        noise = self._windows.noise(rows, self.generator)
+        if self._masks is None:
+            return Drawn(rows, noise)
+        n, neurons = self.config.batch_size, self._windows.x.shape[1]
+        shape = n, len(self._windows.reach), neurons
+        mask = self._masks.draw_parts(len(rows) // n, shape, self.generator)
+        return Drawn(rows, noise, mask)
 
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return InfoNCE of a batch."""
         return self._contrast(self._embed(self.network, batch, self.generator))
 
     def backward(self, batch: Drawn, step: int, parts: int) -> Tensor:
-        """Add the gradients of a batch; return its loss.
-
-        In parts, all windows are embedded first without keeping what is
-        between the layers, the loss is taken of their latents, and each part
-        is embedded again to pass its share of the gradients on (gradient
-        caching, Gao et al., RepL4NLP 2021).
-        """
+        """Add the gradients of a batch; return its loss."""
         if parts == 1:
             return super().backward(batch, step, parts)
-        pieces = batch.split(-(-len(batch.rows) // parts))
-        drawn = self.generator.get_state()
-        with torch.no_grad():
-            each = [self._embed(self.network, p, self.generator) for p in pieces]
-        latents = torch.cat(each).requires_grad_()
-        loss = self._contrast(latents)
-        loss.backward()
-        self.generator.set_state(drawn)  # for layers with dropout
-        assert latents.grad is not None
-        gradients = latents.grad.split(len(pieces[0].rows))
-        for piece, gradient in zip(pieces, gradients, strict=True):
-            self._embed(self.network, piece, self.generator).backward(gradient)
-        return loss.detach()
+        return backward_in_parts(
+            batch.split(-(-len(batch.rows) // parts)),
+            lambda piece: self._embed(self.network, piece, self.generator),
+            lambda latents: self._contrast(torch.cat(latents)),
+            self.generator,
+        )
 
     def data_hash(self) -> str:
         """Return a hash of traces, stretches, and the pairs that are judged."""
@@ -256,7 +256,10 @@ class RecordingObjective(Objective):
     ) -> Tensor:
         """One forward for references, positives and negatives together."""
         net: Network = network  # type: ignore[assignment]
-        return self._windows.embed(net, batch.rows, batch.noise, generator)
+        if batch.mask is None:
+            return self._windows.embed(net, batch.rows, batch.noise, generator)
+        windows = self._windows.of(batch.rows, batch.noise) * batch.mask
+        return net.after_mean(windows, generator)[:, 0]
 
     def _contrast(self, latents: Tensor) -> Tensor:
         parts = latents.split(self.config.batch_size)

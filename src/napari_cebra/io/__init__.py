@@ -1,6 +1,5 @@
 """Files in, files out: one module per format family."""
 
-from napari_cebra.io.atomic import replacing
 from napari_cebra.io.export import write_decoded_mp4, write_decoded_tiff
 from napari_cebra.io.export_tables import (
     DECODED_COLUMNS,
@@ -23,6 +22,7 @@ from napari_cebra.io.stacks import (
 from napari_cebra.io.suite2p import Suite2pFolder, read_suite2p
 from napari_cebra.io.tables import Table, read_table
 from napari_cebra.io.trace_matrix import TraceMatrix, read_trace_matrix, read_traces
+from napari_cebra.recording.atomic import replacing
 
 __all__ = [
     "DECODED_COLUMNS",

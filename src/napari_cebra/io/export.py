@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cebra.io.atomic import replacing
 from napari_cebra.recording import InvalidInput, Progress
+from napari_cebra.recording.atomic import replacing
 
 if TYPE_CHECKING:
     import os

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cebra.io import SourceFile, open_movie, open_stack, replacing
-from napari_cebra.io.atomic import why_not_written
 from napari_cebra.pipeline.config import PipelineConfig
 from napari_cebra.pipeline.project_codec import Arrays, decode, encode, plain
 from napari_cebra.pipeline.project_files import (
@@ -37,6 +36,7 @@ from napari_cebra.pipeline.project_manifest import (
     read_manifest,
 )
 from napari_cebra.recording import InvalidInput
+from napari_cebra.recording.atomic import why_not_written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -90,13 +90,7 @@ def write_encoder(folder: Path, encoder: Encoder) -> str:
     """
     name = f"encoder-{encoder_digest(encoder)}.safetensors"
     if not (folder / name).exists():
-        with replacing(folder / name) as draft:
-            try:
-                encoder.save(draft)
-            except InvalidInput as error:
-                if isinstance(error.__cause__, OSError):  # worded by `replacing`
-                    raise error.__cause__ from error
-                raise
+        encoder.save(folder / name)
     return name
 
 

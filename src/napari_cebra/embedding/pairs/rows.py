@@ -145,7 +145,7 @@ class Groups:
         group: Tensor,
         reference: Tensor,
         generator: Generator,
-        exclude_self: bool = True,
+        exclude_self: bool | Tensor = True,
         first: bool = False,
     ) -> Tensor:
         """Return for each group a member, by default not its reference.
@@ -167,6 +167,12 @@ class Groups:
             pick = below(self.count[group] - own.long(), generator)
         pick = pick + (own & (pick >= self.rank[reference])).long()
         return self.members[self.start[group] + pick]
+
+    def other(self, row: Tensor, generator: Generator) -> Tensor:
+        """Draw for each row another one of its group; itself if it is alone."""
+        group = self.group_of[row]
+        drawn = self.draw(group, row, generator, self.count[group] > 1)
+        return torch.where(group < 0, row, drawn)
 
 
 class ByClass:

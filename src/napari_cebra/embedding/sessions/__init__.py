@@ -2,7 +2,6 @@
 
 from napari_cebra.embedding.sessions.adapting import adapt
 from napari_cebra.embedding.sessions.encoders import MultiEncoder
-from napari_cebra.embedding.sessions.masks import Masks
 from napari_cebra.embedding.sessions.pairs import SessionBatch, bind_sessions
 from napari_cebra.embedding.sessions.session import Session
 from napari_cebra.embedding.sessions.training import SessionTraining
@@ -10,7 +9,6 @@ from napari_cebra.embedding.sessions.unified import UnifiedTraining
 from napari_cebra.embedding.sessions.unified_encoder import UnifiedEncoder
 
 __all__ = [
-    "Masks",
     "MultiEncoder",
     "Session",
     "SessionBatch",

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from napari_cebra.embedding.losses import InfoNCE
+from napari_cebra.embedding.losses import InfoNCE, Loss
 
 _BLOCK = {"cpu": 2**16, "cuda": 2**26, "mps": 2**24}
 """Similarities held at once: on the CPU as many as its cache takes."""
 
 
-def contrast(
-    criterion: InfoNCE, reference: Tensor, positive: Tensor, negative: Tensor
-) -> Tensor:
-    """Return the total of ``criterion(reference, positive, negative)``.
+class Contrast(InfoNCE):
+    """InfoNCE as of its base class, block by block; parameters as there.
 
     Equal up to rounding, in memory that grows with the batch and not with its
     square, and on the CPU in a fraction of the time: a block of similarities
     is made, its part of the loss and of the gradients taken, and thrown away.
     """
-    inverse = criterion.inverse_temperature
-    if criterion.distance == "cosine":
-        to_positive = (reference * positive).sum(1)
-    else:
-        to_positive = -(reference - positive).square().sum(1)
-        # minus the squared distance as an inner product
-        one = torch.ones_like(reference[:, :1])
-        reference = torch.cat(
-            [2 * reference, reference.square().sum(1, keepdim=True), one], 1
-        )
-        one = torch.ones_like(negative[:, :1])
-        square = negative.square().sum(1, keepdim=True)
-        negative = torch.cat([negative, -one, -square], 1)
-    uniformity: Tensor = _MeanLogSumExp.apply(reference, negative, inverse)
-    return uniformity - (to_positive * inverse).mean()
+
+    def forward(self, reference: Tensor, positive: Tensor, negative: Tensor) -> Loss:
+        """Return the loss of (B, D) references and positives, (n, D) negatives."""
+        inverse = self.inverse_temperature
+        if self.distance == "cosine":
+            to_positive = (reference * positive).sum(1)
+        else:
+            to_positive = -(reference - positive).square().sum(1)
+            # minus the squared distance as an inner product
+            one = torch.ones_like(reference[:, :1])
+            reference = torch.cat(
+                [2 * reference, reference.square().sum(1, keepdim=True), one], 1
+            )
+            one = torch.ones_like(negative[:, :1])
+            square = negative.square().sum(1, keepdim=True)
+            negative = torch.cat([negative, -one, -square], 1)
+        uniformity: Tensor = _MeanLogSumExp.apply(reference, negative, inverse)
+        alignment = -(to_positive * inverse).mean()
+        return Loss(alignment + uniformity, alignment, uniformity)
 
 
 class _MeanLogSumExp(torch.autograd.Function):

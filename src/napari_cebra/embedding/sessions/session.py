@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cebra.embedding.encoder import check_changing
 from napari_cebra.embedding.pairs import Pairs, Rows
 from napari_cebra.embedding.windows import check_rows, complete_rows
 from napari_cebra.recording import InvalidInput, segments
@@ -70,6 +71,7 @@ def checked(s: int, session: Session) -> Session:
         values = np.where(segment[:, None] >= 0, values, np.float32(0))
         if not (train & (segment >= 0)).any():
             raise InvalidInput("There is no row to train on; select some.")
+        check_changing(values[train & (segment >= 0)])
     except InvalidInput as error:
         raise InvalidInput(f"Recording {s}: {error}") from None
     held = None if held is None else np.asarray(held, bool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,14 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from napari_cebra.embedding.devices import resolve_device
-from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
+from napari_cebra.embedding.encoder import (
+    Encoder,
+    Standardization,
+    build_network,
+    hash_of_values,
+)
+from napari_cebra.embedding.in_parts import backward_in_parts
 from napari_cebra.embedding.loop import Loop, torch_errors
-from napari_cebra.embedding.losses import InfoNCE
+from napari_cebra.embedding.masks import Masks
+from napari_cebra.embedding.mixing import partners_within
 from napari_cebra.embedding.objective import Objective, generators
-from napari_cebra.embedding.sessions.contrast import contrast
+from napari_cebra.embedding.sessions.contrast import Contrast
 from napari_cebra.embedding.sessions.encoders import MultiEncoder
-from napari_cebra.embedding.sessions.masks import Masks
-from napari_cebra.embedding.sessions.network import embed
 from napari_cebra.embedding.sessions.pairs import SessionBatch, Ties, bind_sessions
 from napari_cebra.embedding.sessions.session import Session, checked, rows_of
 from napari_cebra.embedding.training import HYBRID_DIMENSIONS
@@ -80,8 +86,6 @@ class SessionTraining(Loop):
         masks: Masks | Mapping[str, Any] | None = None,
         networks: Sequence[Network] | None = None,
     ) -> None:
-        if masks is not None and not isinstance(masks, Masks):
-            masks = Masks(dict(masks))
         device = resolve_device(config.device)
         with torch_errors():
             objective = SessionObjective(
@@ -90,7 +94,7 @@ class SessionTraining(Loop):
                 device,
                 (ties, exclude_self, full_batch),
                 networks,
-                masks if masks is not None and masks.values else None,
+                Masks.of(masks),
             )
             super().__init__(objective, config)
 
@@ -113,10 +117,20 @@ class Drawn(NamedTuple):
     masks: tuple[Tensor, ...] | None = None
 
 
+class Piece(NamedTuple):
+    """Windows of one recording."""
+
+    session: int
+    rows: Tensor
+    noise: Noise | None
+    mask: Tensor | None
+
+
 class SessionObjective(Objective):
     """InfoNCE over the windows of several recordings."""
 
     network: nn.ModuleList
+    most_parts = 64
 
     def __init__(
         self,
@@ -137,26 +151,28 @@ class SessionObjective(Objective):
                 for session in sessions
             ]
         self.network = nn.ModuleList(networks).to(device)
-        self.criterion = InfoNCE(
+        self.criterion = Contrast(
             config.temperature,
             config.temperature_mode == "auto",
             config.min_temperature,
             config.distance,
         ).to(device)
+        lengths = [len(session.values) for session in sessions]
+        self._starts = [sum(lengths[:s]) for s in range(len(sessions))]
+        self._bind(networks[0].architecture, drawing, judge)
+        partners = partners_within(self.sampler, self._starts, config)
         self._standardizations, self._windows = [], []
-        for session, network in zip(sessions, networks, strict=True):
+        for session, network, other in zip(sessions, networks, partners, strict=True):
             scale = Standardization.fit(session.values[session.used], config)
             scale = scale.to(device)
             x = scale(torch.from_numpy(session.values).to(device))
             self._standardizations.append(scale)
             self._windows.append(
-                Windows(network.mean(x), network.architecture, config, self.generator)
+                Windows(
+                    network.mean(x), network.architecture, config, self.generator, other
+                )
             )
-        lengths = [len(session.values) for session in sessions]
-        self._starts = [sum(lengths[:s]) for s in range(len(sessions))]
-        self._noisy = config.input_dropout > 0 or masks is not None
         self._masks = masks
-        self._bind(networks[0].architecture, drawing, judge)
 
     def _bind(
         self,
@@ -201,8 +217,6 @@ class SessionObjective(Objective):
     def draw(self) -> Drawn:
         """Draw the rows of one step, and the noise of their windows."""
         batch = self.sampler.draw(self._n, self.generator)
-        if not self._noisy:
-            return Drawn(batch, None)
         noise = tuple(
             window.noise(rows, self.generator)
             for window, rows in zip(self._windows, self._rows(batch), strict=True)
@@ -213,19 +227,34 @@ class SessionObjective(Objective):
         """Draw masks: a kind for each part of the batch in each recording."""
         if self._masks is None:
             return None
-        found = []
-        for window, size in zip(self._windows, batch.sizes, strict=True):
-            shape = (size, len(window.reach), window.x.shape[1])
-            parts = [
-                self._masks.draw(shape, self.generator).expand(shape)
-                for _ in range(len(batch.positives) + 2)
-            ]
-            found.append(torch.cat(parts))
-        return tuple(found)
+        parts = len(batch.positives) + 2
+        return tuple(
+            self._masks.draw_parts(
+                parts, (size, len(window.reach), window.x.shape[1]), self.generator
+            )
+            for window, size in zip(self._windows, batch.sizes, strict=True)
+        )
 
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return InfoNCE of a batch, over all recordings."""
         return self._contrast(self.network, batch, self.generator)
+
+    def backward(self, batch: Drawn, step: int, parts: int) -> Tensor:
+        """Add the gradients of a batch; return its loss."""
+        if parts == 1:
+            return super().backward(batch, step, parts)
+        pieces = [p for whole in self._pieces(batch) for p in _split(whole, parts)]
+
+        def loss_of(latents: list[Tensor]) -> Tensor:
+            each: list[list[Tensor]] = [[] for _ in self._sessions]
+            for piece, some in zip(pieces, latents, strict=True):
+                each[piece.session].append(some)
+            return self._loss([torch.cat(some) for some in each], batch.batch)
+
+        def embed(piece: Piece) -> Tensor:
+            return self._embed(self.network, piece, self.generator)
+
+        return backward_in_parts(pieces, embed, loss_of, self.generator)
 
     def data_hash(self) -> str:
         """Return a hash of all traces, stretches, and the pairs that are judged."""
@@ -254,7 +283,12 @@ class SessionObjective(Objective):
 
     def model(self, network: nn.Module, log: dict[str, Any]) -> MultiEncoder:
         """Return one encoder for each recording."""
+        log = {**log, "data_sha256": self._data_hashes}
         return MultiEncoder(self._encoders(network, log))
+
+    @cached_property
+    def _data_hashes(self) -> list[str]:
+        return [hash_of_values(s.values[s.used]) for s in self._sessions]
 
     def latents(self, network: nn.Module) -> list[np.ndarray]:
         """Return the (T, D) latents of all rows of each recording."""
@@ -281,23 +315,46 @@ class SessionObjective(Objective):
             for s, start in enumerate(self._starts)
         ]
 
+    def _pieces(self, drawn: Drawn) -> list[Piece]:
+        """Return the windows of a batch, by recording."""
+        nothing = (None,) * len(self._sessions)
+        each = zip(
+            self._rows(drawn.batch),
+            drawn.noise or nothing,
+            drawn.masks or nothing,
+            strict=True,
+        )
+        return [Piece(s, *parts) for s, parts in enumerate(each)]
+
     def _contrast(
         self,
         network: nn.Module,
         drawn: Drawn,
         generator: torch.Generator | None = None,
     ) -> Tensor:
+        # One recording after the other: what a layer makes of one then stays in
+        # the cache, worth more than one product for all (measured, two cores).
+        latents = [self._embed(network, p, generator) for p in self._pieces(drawn)]
+        return self._loss(latents, drawn.batch)
+
+    def _embed(
+        self,
+        network: nn.Module,
+        piece: Piece,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Return the (n, D) latents of windows of one recording."""
         assert isinstance(network, nn.ModuleList)
-        batch = drawn.batch
-        each = embed(
-            network,  # type: ignore[arg-type]
-            self._windows,
-            self._rows(batch),
-            drawn.noise,
-            drawn.masks,
-            generator,
-        )
-        split = [z.split(size) for z, size in zip(each, batch.sizes, strict=True)]
+        own: Network = network[piece.session]  # type: ignore[assignment]
+        windows = self._windows[piece.session]
+        if piece.mask is None:
+            return windows.embed(own, piece.rows, piece.noise, generator)
+        x = windows.of(piece.rows, piece.noise) * piece.mask
+        return own.after_mean(x, generator)[:, 0]
+
+    def _loss(self, latents: list[Tensor], batch: SessionBatch) -> Tensor:
+        """Return InfoNCE of the latents of each recording."""
+        split = [z.split(size) for z, size in zip(latents, batch.sizes, strict=True)]
         parts = [torch.cat(part) for part in zip(*split, strict=True)]
         reference, negative = parts[0], parts[-1]
         loss = reference.new_zeros(())
@@ -306,7 +363,19 @@ class SessionObjective(Objective):
             if k == 0 and len(batch.orders) == 2:  # hybrid: behaviour
                 few = slice(0, HYBRID_DIMENSIONS)
                 some = reference[:, few], positive[:, few], negative[:, few]
-                loss = loss + contrast(self.criterion, *some)
+                loss = loss + self.criterion(*some).total
             else:
-                loss = loss + contrast(self.criterion, reference, positive, negative)
+                loss = loss + self.criterion(reference, positive, negative).total
         return loss
+
+
+def _split(whole: Piece, parts: int) -> list[Piece]:
+    """Part the windows of one recording."""
+    size = -(-len(whole.rows) // parts)
+    rows = whole.rows.split(size)
+    nothing: list[Any] = [None] * len(rows)
+    noise = nothing if whole.noise is None else whole.noise.split(size)
+    mask = nothing if whole.mask is None else whole.mask.split(size)
+    return [
+        Piece(whole.session, *piece) for piece in zip(rows, noise, mask, strict=True)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,12 +13,18 @@ from torch import Tensor, nn
 
 from napari_cebra.embedding.architectures import Network
 from napari_cebra.embedding.devices import resolve_device
-from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
+from napari_cebra.embedding.encoder import (
+    Encoder,
+    Standardization,
+    build_network,
+    hash_of_values,
+)
+from napari_cebra.embedding.in_parts import backward_in_parts
 from napari_cebra.embedding.loop import Loop, torch_errors
-from napari_cebra.embedding.losses import InfoNCE
+from napari_cebra.embedding.masks import Masks
+from napari_cebra.embedding.mixing import partners_within
 from napari_cebra.embedding.objective import Objective, generators
-from napari_cebra.embedding.sessions.contrast import contrast
-from napari_cebra.embedding.sessions.masks import Masks
+from napari_cebra.embedding.sessions.contrast import Contrast
 from napari_cebra.embedding.sessions.pairs import settings
 from napari_cebra.embedding.sessions.session import Session, checked, rows_of
 from napari_cebra.embedding.sessions.side_by_side import UnifiedSampler, line_up
@@ -73,14 +80,13 @@ class UnifiedTraining(Loop):
         ties: Ties | None = None,
         exclude_self: bool | None = None,
     ) -> None:
-        if masks is not None and not isinstance(masks, Masks):
-            masks = Masks(dict(masks))
         with torch_errors():
             objective = UnifiedObjective(
                 [checked(s, session) for s, session in enumerate(sessions)],
                 config,
-                masks if masks is not None and masks.values else None,
-                *settings(sessions[0].pairs, ties, exclude_self),
+                Masks.of(masks),
+                ties,
+                exclude_self,
             )
             super().__init__(objective, config)
 
@@ -97,20 +103,35 @@ class Drawn(NamedTuple):
     noise: tuple[Noise | None, ...] | None
     mask: Tensor | None
 
+    def split(self, parts: int) -> list[Drawn]:
+        """Return so many pieces."""
+        size = -(-self.rows.shape[1] // parts)
+        rows = self.rows.split(size, 1)
+        nothing: list[Any] = [None] * len(rows)
+        noise = nothing
+        if self.noise is not None:
+            each = [nothing if n is None else n.split(size) for n in self.noise]
+            noise = list(zip(*each, strict=True))
+        mask = nothing if self.mask is None else self.mask.split(size)
+        return [Drawn(*piece) for piece in zip(rows, noise, mask, strict=True)]
+
 
 class UnifiedObjective(Objective):
     """InfoNCE of windows in which all recordings stand side by side."""
+
+    most_parts = 64
 
     def __init__(
         self,
         sessions: Sequence[Session],
         config: TrainConfig,
         masks: Masks | None,
-        first: bool,
-        exclude_self: bool,
+        ties: Ties | None,
+        exclude_self: bool | None,
     ) -> None:
         if not sessions:
             raise InvalidInput("There is no recording to train on; give one or more.")
+        first, apart = settings(sessions[0].pairs, ties, exclude_self)
         self.config, self.device = config, resolve_device(config.device)
         self._sessions, self._masks = sessions, masks
         self.n_negatives = config.batch_size
@@ -118,29 +139,21 @@ class UnifiedObjective(Objective):
         neurons = [session.values.shape[1] for session in sessions]
         network = build_network(config, sum(neurons), initial).to(self.device)
         self.network = network
-        self.criterion = InfoNCE(
+        self.criterion = Contrast(
             config.temperature,
             config.temperature_mode == "auto",
             config.min_temperature,
             config.distance,
         ).to(self.device)
-        self._scales, self._windows, starts = [], [], [0]
-        for session in sessions:
-            scale = Standardization.fit(session.values[session.used], config)
-            scale = scale.to(self.device)
-            x = scale(torch.from_numpy(session.values).to(self.device))
-            self._scales.append(scale)
-            self._windows.append(
-                Windows(network.mean(x), network.architecture, config, self.generator)
-            )
-            starts.append(starts[-1] + len(session.values))
-        self._starts = torch.tensor(starts[:-1], device=self.device)[:, None]
+        lengths = [len(session.values) for session in sessions]
+        starts = [sum(lengths[:s]) for s in range(len(sessions))]
+        self._starts = torch.tensor(starts, device=self.device)[:, None]
 
         def sampler(which: str) -> UnifiedSampler:
             rows = rows_of(sessions, which, network.architecture)
             pairs = [session.pairs for session in sessions]
-            linked = line_up(pairs, rows, self.device, exclude_self)
-            return UnifiedSampler(linked, first, exclude_self)
+            linked = line_up(pairs, rows, self.device, apart)
+            return UnifiedSampler(linked, first, apart)
 
         def judged(source: UnifiedSampler) -> list[Drawn]:
             return [
@@ -158,30 +171,49 @@ class UnifiedObjective(Objective):
             )
         if all(held):
             self._judged[True] = judged(sampler("heldout_rows"))
+        self._scales, self._windows = [], []
+        partners = partners_within(self.sampler, starts, config)
+        for session, other in zip(sessions, partners, strict=True):
+            scale = Standardization.fit(session.values[session.used], config)
+            scale = scale.to(self.device)
+            x = scale(torch.from_numpy(session.values).to(self.device))
+            self._scales.append(scale)
+            self._windows.append(
+                Windows(
+                    network.mean(x), network.architecture, config, self.generator, other
+                )
+            )
 
     def draw(self) -> Drawn:
         """Draw the rows of one step, and what is random in their windows."""
         rows = self._rows(self.sampler, self.generator)
-        noise = mask = None
-        if self.config.input_dropout:
-            noise = tuple(
-                window.noise(own, self.generator)
-                for window, own in zip(self._windows, rows, strict=True)
-            )
+        noise = tuple(
+            window.noise(own, self.generator)
+            for window, own in zip(self._windows, rows, strict=True)
+        )
+        mask = None
         if self._masks is not None:
             # references, positives and negatives: a kind of mask for each
             length = len(self._windows[0].reach)
             neurons = sum(window.x.shape[1] for window in self._windows)
             shape = (self.config.batch_size, length, neurons)
-            parts = [
-                self._masks.draw(shape, self.generator).expand(shape) for _ in range(3)
-            ]
-            mask = torch.cat(parts)
+            mask = self._masks.draw_parts(3, shape, self.generator)
         return Drawn(rows, noise, mask)
 
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return InfoNCE of a batch."""
         return self._contrast(self.network, batch, self.generator)
+
+    def backward(self, batch: Drawn, step: int, parts: int) -> Tensor:
+        """Add the gradients of a batch; return its loss."""
+        if parts == 1:
+            return super().backward(batch, step, parts)
+        return backward_in_parts(
+            batch.split(parts),
+            lambda piece: self._embed(self.network, piece, self.generator),
+            lambda latents: self.criterion(*torch.cat(latents).chunk(3)).total,
+            self.generator,
+        )
 
     def data_hash(self) -> str:
         """Return a hash of all traces, stretches, and the pairs that are judged."""
@@ -208,10 +240,14 @@ class UnifiedObjective(Objective):
         # frames were normalised within each recording
         together = Standardization(mean, scale, self.config.normalize_frames)
         neurons = [session.values.shape[1] for session in self._sessions]
-        log = {**log, "neurons": neurons}
+        log = {**log, "neurons": neurons, "data_sha256": self._data_hashes}
         return UnifiedEncoder(
             Encoder(network, copy.deepcopy(together), self.config, log)  # type: ignore[arg-type]
         )
+
+    @cached_property
+    def _data_hashes(self) -> list[str]:
+        return [hash_of_values(s.values[s.used]) for s in self._sessions]
 
     def latents(self, network: nn.Module) -> list[np.ndarray]:
         """Return the (T, D) latents of all rows of each recording."""
@@ -231,6 +267,14 @@ class UnifiedObjective(Objective):
     def _contrast(
         self, network: nn.Module, drawn: Drawn, generator: Generator | None = None
     ) -> Tensor:
+        latents = self._embed(network, drawn, generator)
+        loss: Tensor = self.criterion(*latents.chunk(3)).total
+        return loss
+
+    def _embed(
+        self, network: nn.Module, drawn: Drawn, generator: Generator | None = None
+    ) -> Tensor:
+        """Return the (n, D) latents of windows that stand side by side."""
         parts = [
             window.time_first(rows, None if drawn.noise is None else drawn.noise[s])
             for s, (window, rows) in enumerate(
@@ -243,7 +287,5 @@ class UnifiedObjective(Objective):
         assert isinstance(network, Network)
         steps = steps_of(network) if windows.device.type == "cpu" else None
         if steps is not None:
-            latents = embed_windows(network, steps, windows)
-        else:
-            latents = network.after_mean(windows.transpose(0, 1), generator)[:, 0]
-        return contrast(self.criterion, *latents.chunk(3))
+            return embed_windows(network, steps, windows)
+        return network.after_mean(windows.transpose(0, 1), generator)[:, 0]

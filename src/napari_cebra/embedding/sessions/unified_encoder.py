@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -136,8 +136,9 @@ class UnifiedEncoder:
             If it is not such a file.
         """
         encoder = Encoder.load(path, device)
-        neurons = encoder.training.get("neurons")
-        if not isinstance(neurons, list) or sum(neurons) != encoder.n_neurons:
+        neurons: Any = encoder.training.get("neurons")
+        known = isinstance(neurons, list) and all(type(n) is int for n in neurons)
+        if not known or 0 in neurons or sum(neurons) != encoder.n_neurons:
             raise InvalidInput(
                 f"{path} holds the encoder of one recording, not of several together; "
                 "choose another file."

@@ -94,9 +94,6 @@ class XcebraTraining(Loop):
 class XcebraObjective(RecordingObjective):
     """Objectives on subspaces of one recording's latents, and the penalty."""
 
-    # The penalty is of whole batches: a step is never computed in pieces.
-    most_parts = 1
-
     def configure(self, xcebra: XcebraConfig, subspaces: tuple[Subspace, ...]) -> None:
         """Say what is computed beyond one objective on all latents."""
         self.xcebra, self.subspaces = xcebra, subspaces
@@ -111,23 +108,51 @@ class XcebraObjective(RecordingObjective):
         weight = self.xcebra.weight(step)
         return loss + weight * self.penalty(batch) if weight > 0 else loss
 
+    def backward(self, batch: Drawn, step: int, parts: int) -> Tensor:
+        """Add the gradients of a batch; return its loss.
+
+        The penalty is a mean over references, so that of the whole is the
+        mean of those of its parts, weighted by their lengths.
+        """
+        loss = super().backward(batch, step, parts)
+        weight = self.xcebra.weight(step)
+        if parts == 1 or weight <= 0:
+            return loss
+        n = self.config.batch_size
+        size = -(-n // parts)
+        pieces = Drawn(batch.rows[:n], _first(batch.noise, n)).split(size)
+        directions = self._directions(n)
+        for k, piece in enumerate(pieces):
+            some = None
+            if directions is not None:
+                some = directions[:, k * size : (k + 1) * size]
+            share = weight * len(piece.rows) / n
+            part = share * self._penalty(piece.rows, piece.noise, some)
+            part.backward()
+            loss = loss + part.detach()
+        return loss
+
     def penalty(self, batch: Drawn) -> Tensor:
         """Return half the squared Jacobian of the references, as they are seen.
 
         Each latent counts as often as there are objectives on it.
         """
         n = self.config.batch_size
-        noise = batch.noise
-        if noise is not None:
-            noise = Noise(*(None if part is None else part[:n] for part in noise))
-        windows = self._windows.of(batch.rows[:n], noise)
+        noise = _first(batch.noise, n)
+        return self._penalty(batch.rows[:n], noise, self._directions(n))
+
+    def _directions(self, n: int) -> Tensor | None:
+        """Draw the directions that n Jacobians are seen from; None for all."""
+        if self.xcebra.projections is None:
+            return None
+        like = self._counts.expand(n, -1)
+        return random_directions(self.xcebra.projections, like, self.generator)
+
+    def _penalty(
+        self, rows: Tensor, noise: Noise | None, directions: Tensor | None
+    ) -> Tensor:
+        windows = self._windows.of(rows, noise)
         first = FirstLayer.of(self.network)
-        directions = None
-        if self.xcebra.projections is not None:
-            like = self._counts.expand(n, -1)
-            directions = random_directions(
-                self.xcebra.projections, like, self.generator
-            )
 
         def latents(units: Tensor) -> Tensor:
             return self._renormalized(first.rest(units))
@@ -162,6 +187,13 @@ class XcebraObjective(RecordingObjective):
         if not self.xcebra.renormalize:
             return latents
         return renormalized(latents, self.subspaces)
+
+
+def _first(noise: Noise | None, n: int) -> Noise | None:
+    """Return what is random in the first n windows."""
+    if noise is None:
+        return None
+    return Noise(*(None if part is None else part[:n] for part in noise))
 
 
 def renormalized(latents: Tensor, subspaces: Sequence[Subspace]) -> Tensor:

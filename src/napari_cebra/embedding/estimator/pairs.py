@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_cebra.embedding.mixing import groups_of
 from napari_cebra.embedding.pairs import (
     ContinuousPairs,
     DiscretePairs,
@@ -19,10 +20,12 @@ from napari_cebra.embedding.pairs.rows import ByClass
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Generator, Tensor
 
-    from napari_cebra.embedding.estimator_inputs import Labels
-    from napari_cebra.embedding.pairs import Pairs, Rows, Sampler
+    from napari_cebra.embedding.estimator.inputs import Labels
+    from napari_cebra.embedding.pairs import Batch, Pairs, Rows, Sampler
 
 _CONDITIONS = (None, "time", "time_delta", "delta_normal", "delta")
 
@@ -117,6 +120,39 @@ class EveryRow:
         if isinstance(sampler, HybridSampler):
             sampler = sampler.behavior
         return len(sampler.pool.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixing:
+    """Pairs whose windows can take neurons from rows with the same labels."""
+
+    pairs: Pairs
+
+    def bind(self, rows: Rows, device: torch.device) -> MixingSampler:
+        """Return a sampler of these rows."""
+        return MixingSampler(self.pairs.bind(rows, device))
+
+
+@dataclass(frozen=True, eq=False)
+class MixingSampler:
+    """Draws of `Mixing`."""
+
+    sampler: Sampler
+
+    def draw(self, n: int, generator: Generator) -> Batch:
+        """Draw n references, their positives, and n negatives."""
+        return self.sampler.draw(n, generator)
+
+    @property
+    def partners(self) -> Callable[[Tensor, Generator], Tensor]:
+        """What draws for each row another with the same labels.
+
+        Raises
+        ------
+        InvalidInput
+            If no two rows have the same.
+        """
+        return groups_of(self.sampler).other
 
 
 class _Permuted:

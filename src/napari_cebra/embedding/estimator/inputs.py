@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 
 from napari_cebra.recording import InvalidInput, segments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sklearn.base import BaseEstimator
 
 
 class Offset(NamedTuple):
@@ -32,6 +39,82 @@ class RowParts(NamedTuple):
     heldout: np.ndarray | None
 
 
+class Part(NamedTuple):
+    """One recording, read."""
+
+    values: np.ndarray
+    labels: Labels
+    rows: RowParts
+
+
+def read_parts(
+    given: Sequence[tuple[np.ndarray, tuple[Any, ...], dict[str, Any]]],
+) -> list[Part]:
+    """Return recordings with their labels and rows, checked against each other."""
+    labels = numbered([read_labels(each, len(x)) for x, each, _ in given])
+    return [
+        Part(values, own, read_rows(len(values), **rows))
+        for (values, _, rows), own in zip(given, labels, strict=True)
+    ]
+
+
+def table(estimator: BaseEstimator, X: Any, reset: bool, valid: Any) -> np.ndarray:
+    """Return X as a finite (T, N) float array, as scikit-learn reads it.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Keeps (`reset`) or compares the number and names of features.
+    X, valid
+        As of `CEBRA.fit`; rows that are not valid may hold anything.
+    reset : bool
+    """
+    values: np.ndarray = validate_data(
+        estimator,
+        as_array(X),
+        reset=reset,
+        dtype=[np.float32, np.float64],
+        ensure_min_samples=2 if reset else 1,
+        ensure_all_finite=valid is None,
+    )
+    return values
+
+
+def sessions_of(
+    X: Any, labels: tuple[Any, ...], rows: dict[str, Any]
+) -> list[tuple[np.ndarray, tuple[Any, ...], dict[str, Any]]]:
+    """Return data, labels and row arguments of each of several recordings.
+
+    Raises
+    ------
+    InvalidInput
+        If one of them is not a list with a part for each recording.
+    """
+    given = [part for part in labels if part is not None]
+    named = {k: v for k, v in rows.items() if v is not None}
+    for number, part in enumerate([*given, *named.values()]):
+        if not isinstance(part, list | tuple) or len(part) != len(X):
+            what = [f"y[{k}]" for k in range(len(given))] + list(named)
+            raise InvalidInput(
+                f"X is a list of {len(X)} recordings, so {what[number]} must be a "
+                f"list of {len(X)} arrays."
+            )
+    return [
+        (
+            check_array(
+                as_array(x),
+                dtype=[np.float32, np.float64],
+                ensure_min_samples=2,
+                ensure_all_finite="valid" not in named,
+                input_name=f"X[{k}]",
+            ),
+            tuple(part[k] for part in given),
+            {name: rows[name][k] if name in named else None for name in rows},
+        )
+        for k, x in enumerate(X)
+    ]
+
+
 def as_array(values: Any) -> Any:
     """Take a PyTorch tensor off its device; leave all else as it is."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else values
@@ -48,6 +131,8 @@ def is_sessions(X: Any) -> bool:
 
 def read_labels(given: tuple[Any, ...], n_rows: int) -> Labels:
     """Sort labels into continuous (floats) and discrete (whole numbers).
+
+    Classes are as given; `numbered` makes of them what pairs take.
 
     Raises
     ------
@@ -104,10 +189,25 @@ def read_labels(given: tuple[Any, ...], n_rows: int) -> Labels:
         )
     return Labels(
         np.concatenate(continuous, axis=1) if continuous else None,
-        # classes are told apart, not counted: negative ones are as good
-        np.unique(classes[0], return_inverse=True)[1] if classes else None,
+        classes[0] if classes else None,
         types,
     )
+
+
+def numbered(labels: Sequence[Labels]) -> list[Labels]:
+    """Return labels of several recordings with their classes numbered from 0.
+
+    Equal ones are equal in all recordings. (To pairs a negative class is an
+    unknown one; a person's may have any number.)
+    """
+    known = [part.classes for part in labels if part.classes is not None]
+    names = np.unique(np.concatenate(known)) if known else None
+    return [
+        part
+        if names is None or part.classes is None
+        else part._replace(classes=np.searchsorted(names, part.classes))
+        for part in labels
+    ]
 
 
 def read_rows(n_rows: int, trials: Any, valid: Any, validation: Any) -> RowParts:

@@ -9,19 +9,21 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from napari_cebra.embedding.estimator_inputs import (
+from napari_cebra.embedding.estimator.inputs import (
     as_array,
     is_sessions,
+    numbered,
     read_labels,
     read_rows,
 )
-from napari_cebra.embedding.estimator_pairs import EveryRow
+from napari_cebra.embedding.estimator.pairs import EveryRow
+from napari_cebra.embedding.estimator.parameters import pairs_of
 from napari_cebra.embedding.pairs import Rows
 from napari_cebra.embedding.training import HYBRID_DIMENSIONS
 from napari_cebra.recording import InvalidInput, complete_windows
 
 if TYPE_CHECKING:
-    from napari_cebra.embedding.estimator import CEBRA
+    from napari_cebra.embedding.estimator.cebra import CEBRA
 
 
 @torch.no_grad()
@@ -78,9 +80,9 @@ def infonce_loss(
             "all rows at once."
         )
     values = np.asarray(as_array(X))
-    labels = read_labels(y, len(values))
+    (labels,) = numbered([read_labels(y, len(values))])
     kinds = [kind.kind for kind, _ in labels.types]
-    known: list[Any] = cebra_model.label_types_
+    known = cebra_model.label_types_
     if cebra_model.num_sessions_ is not None:
         known = [each[session_id or 0] for each in known]
     expected = [kind.kind for kind, _ in known]
@@ -100,7 +102,7 @@ def infonce_loss(
             f"{sum(encoder.receptive_field)} rows."
         )
     latents = torch.from_numpy(encoder.transform(values, segment))
-    rows, pairs = Rows(complete, segment), cebra_model._pairs(labels)
+    rows, pairs = Rows(complete, segment), pairs_of(cebra_model, labels)
     sampler = pairs.bind(rows, torch.device("cpu"))
     n = cebra_model.batch_size
     if n is None:

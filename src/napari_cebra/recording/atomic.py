@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cebra.recording import InvalidInput
+from napari_cebra.recording.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +55,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InvalidInput(why_not_written(target, error)) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file with this content; see `replacing`."""
+    with replacing(path) as draft:
+        draft.write_bytes(content)
 
 
 def why_not_written(path: Path, error: OSError) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,9 +15,9 @@ from napari_cebra.embedding.sessions import SessionTraining
 from napari_cebra.embedding.training import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from napari_cebra.embedding.losses import Loss
+    from napari_cebra.embedding.losses import InfoNCE, Loss
 
 _LOGGED = ("pos", "neg", "total", "temperature")
 
@@ -28,21 +30,29 @@ class Solver:
     ----------
     model : nn.Module
         The encoder network.
-    criterion : nn.Module
+    criterion : InfoNCE
     log : dict
-        Per step: "pos" and "neg" (the two parts of InfoNCE; NaN where they are
-        not computed apart), "total" and "temperature".
+        Per step: "pos" and "neg" (the two parts of InfoNCE; of hybrid training
+        the sums of both objectives), "total" and "temperature".
     optimizer : dict
         State of the optimiser after the last step, from which `partial_fit`
-        goes on.
+        goes on; empty where it is not known.
+    generator : (n,) uint8 tensor, optional
+        State of the draws after the last step.
     """
 
     model: nn.Module
-    criterion: nn.Module
+    criterion: InfoNCE
     log: dict[str, list[float]] = field(
         default_factory=lambda: {key: [] for key in _LOGGED}
     )
     optimizer: dict[str, Any] = field(default_factory=dict)
+    generator: torch.Tensor | None = None
+
+    def draws_on(self, device: torch.device) -> bool:
+        """Say whether draws on a device can go on from where they were."""
+        own = torch.Generator(device).get_state()
+        return self.generator is not None and self.generator.shape == own.shape
 
     @property
     def history(self) -> list[float]:
@@ -108,11 +118,12 @@ class _Solved(Loop):
             self._averaged.load_state_dict(network.state_dict())
         self._optimizer = self._published_optimizer(dict(optimizer_kwargs))
         if start is not None and not first_only:
-            if start.optimizer:
-                self._optimizer.load_state_dict(start.optimizer)
-            self.solver.log = {key: list(each) for key, each in start.log.items()}
+            self._optimize_on(start.optimizer)
+            if start.generator is not None and start.draws_on(self.device):
+                self.objective.generator.set_state(start.generator)
+            self.solver.log = {key: list(start.log.get(key, ())) for key in _LOGGED}
         self._callback, self._every = callback, every
-        self._parts: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._parts: list[tuple[int, torch.Tensor, torch.Tensor]] = []
         self._steps: list[torch.Tensor] = []
         self._hook = criterion.register_forward_hook(self._note)
         return self
@@ -127,18 +138,37 @@ class _Solved(Loop):
         learnt = [p for part in parts for p in part.parameters() if p.requires_grad]
         return torch.optim.Adam(learnt, lr=self.config.learning_rate, **kwargs)
 
+    def _optimize_on(self, kept: dict[str, Any]) -> None:
+        """Go on with the state of an optimiser, or say why it begins anew."""
+        if _is_of(kept, self._optimizer):
+            own = self._optimizer.state_dict()["param_groups"]
+            state = copy.deepcopy(kept["state"])
+            self._optimizer.load_state_dict({"state": state, "param_groups": own})
+            return
+        why = (
+            "what was trained before was not the same weights with the same optimiser"
+            if kept
+            else "its state is not known from an old file, or the published package's"
+        )
+        warnings.warn(
+            f"partial_fit goes on with the weights, but the optimiser begins anew: "
+            f"{why}.",
+            stacklevel=5,
+        )
+
     def _note(self, criterion: nn.Module, args: Any, loss: Loss) -> None:
         if torch.is_grad_enabled():
-            self._parts.append((loss.alignment.detach(), loss.uniformity.detach()))
+            both = loss.alignment.detach(), loss.uniformity.detach()
+            self._parts.append((self.parts, *both))
 
     def _train_step(self) -> torch.Tensor:
         self._parts.clear()
         with torch.no_grad():
             temperature = 1 / self.objective.criterion.inverse_temperature
         loss = super()._train_step()
-        # training on several recordings computes the sum without its parts
-        parts = self._parts or [(torch.full_like(loss, torch.nan),) * 2]
-        pos, neg = (torch.stack(part).sum() for part in zip(*parts, strict=True))
+        # not those of an attempt that memory was too short for
+        both = [each for parts, *each in self._parts if parts == self.parts]
+        pos, neg = (torch.stack(part).sum() for part in zip(*both, strict=True))
         # kept on the device: reading a number would wait for it at every step
         self._steps.append(torch.stack([pos, neg, loss, temperature]))
         if self._callback is not None and self._every is not None:
@@ -161,8 +191,13 @@ class _Solved(Loop):
         self._write_log()
         kept = self.solver
         self._hook.remove()
-        criterion = self.objective.criterion
-        return Solver(network, criterion, kept.log, self._optimizer.state_dict())
+        return Solver(
+            network,
+            self.objective.criterion,
+            kept.log,
+            self._optimizer.state_dict(),
+            self.objective.generator.get_state(),
+        )
 
 
 class SolvedTraining(_Solved, Training):
@@ -171,6 +206,23 @@ class SolvedTraining(_Solved, Training):
 
 class SolvedSessionTraining(_Solved, SessionTraining):
     """`SessionTraining` with the published optimiser, log and callback."""
+
+
+def _is_of(kept: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> bool:
+    """Say whether a state is one that an optimiser of these parameters has."""
+
+    def layout(groups: Sequence[Mapping[str, Any]]) -> list[tuple[int, bool]]:
+        return [(len(g["params"]), bool(g.get("amsgrad"))) for g in groups]
+
+    groups = optimizer.param_groups
+    if not kept or layout(kept["param_groups"]) != layout(groups):
+        return False
+    parameters = [p for group in groups for p in group["params"]]
+    return set(kept["state"]) == set(range(len(parameters))) and all(
+        value.shape == parameters[index].shape or name == "step"
+        for index, each in kept["state"].items()
+        for name, value in each.items()
+    )
 
 
 def _part(model: nn.Module, number: int) -> nn.Module:

@@ -42,6 +42,12 @@ class Masks:
 
     values: Mapping[str, Any]
 
+    @classmethod
+    def of(cls, given: Masks | Mapping[str, Any] | None) -> Masks | None:
+        """Return masks as they may be given; None where nothing is hidden."""
+        masks = given if isinstance(given, Masks) else cls(dict(given or {}))
+        return masks if masks.values else None
+
     def __post_init__(self) -> None:
         for name, value in self.values.items():
             if name not in KINDS:
@@ -80,6 +86,25 @@ class Masks:
             return _blocks(n, neurons, int(neurons * share), generator)[:, None].float()
         part = (n, 1, neurons) if name == "RandomNeuronMask" else (n, length, 1)
         return (torch.rand(part, generator=generator, device=device) >= share).float()
+
+    def draw_parts(
+        self, parts: int, shape: tuple[int, int, int], generator: Generator
+    ) -> Tensor:
+        """Return masks of all parts of a batch end to end, each of a kind of its own.
+
+        Parameters
+        ----------
+        parts : int
+            References, positives, negatives, …; n windows each.
+        shape : (n, L, N)
+        generator : Generator
+
+        Returns
+        -------
+        (parts n, L, N) float32
+        """
+        each = [self.draw(shape, generator).expand(shape) for _ in range(parts)]
+        return torch.cat(each)
 
 
 def _below(count: int, generator: Generator) -> int:

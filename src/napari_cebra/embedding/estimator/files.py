@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
-import platform
-import uuid
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
-import sklearn
 import torch
 from torch.nn import ModuleList
 
+from napari_cebra.embedding.checkpoint import optimizer_state, optimizer_tensors
 from napari_cebra.embedding.config import TrainConfig
 from napari_cebra.embedding.devices import resolve_device
-from napari_cebra.embedding.encoder import Encoder, Standardization, build_network
-from napari_cebra.embedding.estimator_inputs import Offset
-from napari_cebra.embedding.estimator_solver import Solver
+from napari_cebra.embedding.encoder import Encoder
+from napari_cebra.embedding.estimator.inputs import Offset
+from napari_cebra.embedding.estimator.parameters import draw_seed
+from napari_cebra.embedding.estimator.solver import Solver
 from napari_cebra.embedding.loop import Evaluation
 from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.reference_files import (
@@ -32,15 +26,18 @@ from napari_cebra.embedding.reference_files import (
     without_standardization,
     write_reference_model,
 )
+from napari_cebra.embedding.weights_file import FileKind, group, named
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from napari_cebra.embedding.estimator import CEBRA
+    from torch import Tensor
 
-FORMAT = "napari-cebra estimator"
-VERSION = 1
+    from napari_cebra.embedding.estimator.cebra import CEBRA
+
+FILE = FileKind("napari-cebra estimator", 1, "estimator file", "save it again")
 
 N_PUBLISHED = 22
 """Parameters of the estimator that the published one has; they come first."""
@@ -56,13 +53,12 @@ def write_estimator(estimator: CEBRA, path: str | Path) -> None:
     InvalidInput
         If the file cannot be written.
     """
-    path = Path(path)
     encoder, solver = estimator.encoders_[0], estimator.solver_
     parameters = estimator.get_params()
     if not isinstance(parameters["random_state"], int | None):
         parameters["random_state"] = estimator._seed
     state = {
-        "parameters": parameters,
+        "parameters": {name: _listed(value) for name, value in parameters.items()},
         "config": encoder.config.to_dict(),
         "training": encoder.training,
         "label_types": _types(estimator.label_types_),
@@ -74,45 +70,19 @@ def write_estimator(estimator: CEBRA, path: str | Path) -> None:
         "evaluations": [
             [e.step, e.bits_train, e.bits_heldout] for e in estimator.evaluations_
         ],
+        "optimizer": solver.optimizer.get("param_groups"),
         "feature_names": [str(n) for n in getattr(estimator, "feature_names_in_", [])],
-        "versions": {
-            "napari-cebra": version("napari-cebra"),
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-            "scikit-learn": sklearn.__version__,
-            "python": platform.python_version(),
-        },
     }
-    header = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "state": json.dumps(state, default=_plain),
-    }
-    tensors = {}
+    tensors = named(solver.criterion.state_dict(), "criterion.")
     for number, each in enumerate(estimator.encoders_):
-        for name, weight in each.network.state_dict().items():
-            tensors[f"{number}.network.{name}"] = weight
-        tensors[f"{number}.mean"] = each.standardization.mean
-        tensors[f"{number}.scale"] = each.standardization.scale
-    tensors |= {f"criterion.{k}": v for k, v in solver.criterion.state_dict().items()}
+        tensors |= named(each.tensors(), f"{number}.")
     tensors |= {
         f"log.{k}": torch.tensor(v, dtype=torch.float64) for k, v in solver.log.items()
     }
-    content = safetensors.torch.save(
-        {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header
-    )
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        try:
-            draft.write_bytes(content)
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise InvalidInput(
-            f"The estimator could not be written to {path} ({error.strerror}); choose "
-            "a folder that can be written to."
-        ) from error
+    tensors |= optimizer_tensors(solver.optimizer)
+    if solver.generator is not None:
+        tensors["generator"] = solver.generator
+    FILE.write(path, {"state": json.dumps(state, default=_plain)}, tensors)
 
 
 def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
@@ -125,25 +95,22 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
     """
     if is_torch_file(path):
         return _from_reference(cls, path, device)
-    header, tensors = _read(Path(path))
-    try:
+    header, tensors = FILE.read(path)
+    with FILE.fitting(path):
         state = json.loads(header["state"])
-        parameters = state["parameters"]
-        parameters["optimizer_kwargs"] = tuple(
-            (name, tuple(value) if isinstance(value, list) else value)
-            for name, value in parameters["optimizer_kwargs"]
-        )
+        parameters = {name: _unlisted(v) for name, v in state["parameters"].items()}
         estimator = cls(**parameters)
         config = TrainConfig.from_dict(state["config"])
         criterion = _criterion(config)
-        criterion.load_state_dict(_below("criterion", tensors))
-        log = {k: v.tolist() for k, v in _below("log", tensors).items()}
+        criterion.load_state_dict(group(tensors, "criterion."))
+        log = {k: v.tolist() for k, v in group(tensors, "log.").items()}
         count = state["num_sessions"]
         encoders = [
-            _encoder(_below(str(k), tensors), config, state["training"])
-            for k in range(count or 1)
+            Encoder.of_tensors(group(tensors, f"{k}."), config, state["training"])
+            for k in range(1 if count is None else count)
         ]
         _fill(estimator, encoders, criterion, log, count is not None, device)
+        _go_on(estimator.solver_, state.get("optimizer"), tensors)
         estimator.evaluations_ = [Evaluation(*each) for each in state["evaluations"]]
         estimator.solver_name_ = state["solver_name"]
         estimator.label_types_ = _types_of(state["label_types"])
@@ -151,15 +118,17 @@ def read_estimator(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
         estimator._seed, estimator._calls = state["seed"], state["calls"]
         if state["feature_names"]:
             estimator.feature_names_in_ = np.array(state["feature_names"], object)
-    except (KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise InvalidInput(
-            f"The estimator file {path} does not fit together ({error}); save it again."
-        ) from error
     return estimator
 
 
 def _from_reference(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
     model = read_reference_model(path)
+    with FILE.fitting(path):
+        estimator = _of_reference(cls, model, device)
+    return estimator
+
+
+def _of_reference(cls: type[CEBRA], model: ReferenceModel, device: str) -> CEBRA:
     known = {k: v for k, v in model.args.items() if k in cls().get_params()}
     estimator = cls(**known)
     sessions = range(len(model.networks))
@@ -179,7 +148,7 @@ def _from_reference(cls: type[CEBRA], path: str | Path, device: str) -> CEBRA:
     estimator.solver_name_ = model.solver_name
     estimator.label_types_ = _each_type(model.label_types, np.dtype)
     estimator.n_negatives_ = (estimator.batch_size or 0) * len(encoders)
-    estimator._seed, estimator._calls = estimator._draw_seed(), 1
+    estimator._seed, estimator._calls = draw_seed(estimator), 1
     return estimator
 
 
@@ -231,6 +200,22 @@ def _fill(
     estimator.num_sessions_ = len(encoders) if several else None
 
 
+def _go_on(
+    solver: Solver, groups: list[dict[str, Any]] | None, tensors: dict[str, Tensor]
+) -> None:
+    """Set what `partial_fit` goes on from, where the file has it."""
+    if groups is not None:
+        kept = {"state": optimizer_state(tensors), "param_groups": groups}
+        if not all(isinstance(each["params"], list) for each in groups):
+            raise TypeError("the optimiser has no parameters")
+        solver.optimizer = kept
+    state = tensors.get("generator")
+    if state is not None:
+        if len(state) == len(torch.Generator().get_state()):
+            torch.Generator().set_state(state)  # raises if it is none
+        solver.generator = state
+
+
 def _criterion(config: TrainConfig) -> InfoNCE:
     return InfoNCE(
         config.temperature,
@@ -247,16 +232,6 @@ def _each_type(types: Any, convert: Callable[[Any], Any]) -> Any:
     return [_each_type(part, convert) for part in types]
 
 
-def _encoder(
-    tensors: dict[str, torch.Tensor], config: TrainConfig, training: dict[str, Any]
-) -> Encoder:
-    mean, scale = tensors["mean"], tensors["scale"]
-    network = build_network(config, len(mean))
-    network.load_state_dict(_below("network", tensors))
-    standardization = Standardization(mean, scale, config.normalize_frames)
-    return Encoder(network.eval(), standardization, config, training)
-
-
 def _types(types: Any) -> Any:
     """Write (dtype, shape) pairs, in lists of lists, as JSON types."""
     if isinstance(types, tuple):
@@ -270,37 +245,25 @@ def _types_of(written: Any) -> Any:
     return [_types_of(part) for part in written]
 
 
-def _below(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    start = f"{name}."
-    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+def _listed(value: Any) -> Any:
+    """Write a parameter as JSON: tuples as arrays, and lists as such by name."""
+    if isinstance(value, list):
+        return {"list": [_listed(v) for v in value]}
+    return [_listed(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _unlisted(written: Any) -> Any:
+    if isinstance(written, dict):
+        return [_unlisted(v) for v in written["list"]]
+    return (
+        tuple(_unlisted(v) for v in written) if isinstance(written, list) else written
+    )
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"a parameter of type {type(value).__name__} cannot be written")
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}
-    except FileNotFoundError as error:
-        raise InvalidInput(f"There is no estimator file {path}.") from error
-    except (safetensors.SafetensorError, OSError) as error:
-        raise InvalidInput(
-            f"{path} is not an estimator that this program saved, or it is cut short "
-            f"({error}); choose another file."
-        ) from error
-    if header.get("format") != FORMAT or not header.get("version", "").isdigit():
-        raise InvalidInput(
-            f"{path} holds weights, but not an estimator that this program saved; "
-            "choose another file."
-        )
-    if int(header["version"]) > VERSION:
-        raise InvalidInput(
-            f"{path} was written by a later version of this program (format "
-            f"{header['version']}); update napari-cebra to open it."
-        )
-    return header, tensors
+    raise InvalidInput(
+        f"A parameter of type {type(value).__name__} cannot be saved; set it to a "
+        "number, a text or a tuple of them."
+    )
