@@ -2,7 +2,7 @@
 
 ``python bench/quality reference --cases alme-17724_fambegin2 --seeds 0``
 ``python bench/quality blocks --cases movie-300-10 track-120``
-``python bench/quality bayes``, ``synthetic``, ``ablation``, ``table``
+``python bench/quality bayes``, ``synthetic``, ``ablation``, ``ties``, ``table``
 
 Each result is one line of JSON in a file of the folder ``--to``, and what is
 there is not computed again, so a long run can be broken off and several can
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from ablation import INGREDIENTS, without
+from ablation import INGREDIENTS, QUICK, TIES, without
 from ours import BLOCKS, bayes, measured, repeat_of, single
 from recordings import ALME, Case, case
 from reference import published
@@ -61,6 +61,13 @@ def jobs(options: argparse.Namespace) -> Iterator[Job]:
             )
         elif options.what == "blocks":
             yield key, partial(_blocks, made, seed)
+        elif options.what == "ties":
+            for ties, flags in TIES.items():
+                changes = {**QUICK, **flags}
+                yield (
+                    {**key, "ties": ties},
+                    partial(published, made, seed, block, "napari_cebra", changes),
+                )
         elif options.what == "bayes":
             yield key, partial(bayes, made, BLOCKS - 1 - seed)
         else:
@@ -109,7 +116,7 @@ class Store:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    kinds = ("reference", "blocks", "bayes", "synthetic", "ablation", "table")
+    kinds = ("reference", "blocks", "bayes", "synthetic", "ablation", "ties", "table")
     parser.add_argument("what", choices=kinds)
     parser.add_argument("--cases", nargs="*")
     parser.add_argument("--seeds", type=int, nargs="*", default=list(range(BLOCKS)))
@@ -128,6 +135,7 @@ def main() -> None:
             "bayes": MOVIES,
             "ablation": (*POSITIONS, "movie-300-10"),
             "synthetic": ("synthetic",),
+            "ties": ("movie-300-10", "movie-300-1"),
         }.get(options.what, (*POSITIONS, *MOVIES))
     torch.set_num_threads(1)
     store = Store(options.to / f"{options.what}.jsonl")

@@ -33,6 +33,21 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "no neurons from other repeats": {"mix_repeats": 0.0},
 }
 
+QUICK: dict[str, Any] = {
+    "lr_schedule": "one_cycle",
+    "learning_rate": 3e-3,
+    "max_iterations": 500,
+}
+"""What makes the published recipe short enough to be run four times."""
+
+TIES: dict[str, dict[str, Any]] = {
+    "first minimum, itself included (published)": {},
+    "ties at random": {"break_ties": True},
+    "not itself": {"exclude_self": True},
+    "ties at random, not itself": {"break_ties": True, "exclude_self": True},
+}
+"""How the nearest of rows with equal labels is chosen, in the published recipe."""
+
 
 def without(ingredient: str, case: Case) -> dict[str, Any] | None:
     """Return the changed settings; None where they change nothing."""

@@ -31,7 +31,11 @@ def split_of(case: Case, block: int) -> Split:
 
 
 def published(
-    case: Case, seed: int, block: int, by: str = "cebra", steps: int | None = None
+    case: Case,
+    seed: int,
+    block: int,
+    by: str = "cebra",
+    changes: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train the published recipe without a block; decode it with kNN.
 
@@ -44,13 +48,11 @@ def published(
     seed, block : int
     by : {"cebra", "napari_cebra"}
         The reference package, or our estimator with its settings.
-    steps : int, optional
-        Instead of the 10 000 of the recipe.
+    changes : dict, optional
+        Of the recipe.
     """
     package = import_module(by)
-    recipe: dict[str, Any] = dict(case.recipe)
-    if steps is not None:
-        recipe["max_iterations"] = steps
+    recipe = {**case.recipe, **(changes or {})}
     split = split_of(case, block)
     values = np.ascontiguousarray(case.recording.traces.values, np.float32)
     target = Target.of(case.recording, case.target)

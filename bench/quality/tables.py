@@ -155,6 +155,23 @@ def ablation(folder: Path) -> list[str]:
     return lines
 
 
+def ties(folder: Path) -> list[str]:
+    """Show the published recipe with other choices among equally near rows."""
+    found = _grouped(read(folder, "ties"), "ties", "case")
+    cases = sorted({case for _, case in found})
+    lines = [f"| nearest row | {' | '.join(cases)} |", "|---|" + "---|" * len(cases)]
+    for choice in dict.fromkeys(name for name, _ in found):
+        cells = []
+        for case in cases:
+            key, _, _ = measure_of(case)
+            mean, low, high = interval(
+                r["scores"][key] for r in found.get((choice, case), [])
+            )
+            cells.append(f"{mean:.3g} ({low:.3g} to {high:.3g})")
+        lines.append(f"| {choice} | {' | '.join(cells)} |")
+    return lines
+
+
 def synthetic(folder: Path) -> list[str]:
     """R² of the recovered latent, the reference's and ours."""
     lines = [
@@ -180,6 +197,7 @@ def report(folder: Path) -> str:
         "Against the raw population": against_raw,
         "Against Gaussian naive Bayes": against_bayes,
         "Ablation": ablation,
+        "Ties": ties,
         "Synthetic": synthetic,
     }
     return "\n\n".join(
