@@ -1,21 +1,23 @@
-"""How much of an embedding comes from each ROI, ready to colour the ROIs by."""
+"""How much of an embedding comes from each ROI."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from napari_cebra.embedding.attribution.config import AttributionConfig
 from napari_cebra.pipeline.stage import fitted_values
-from napari_cebra.recording import segments
+from napari_cebra.recording import InvalidInput, segments
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    import numpy as np
-
-    from napari_cebra.embedding import AttributionConfig, RoiAttribution
     from napari_cebra.pipeline.embedding_result import Embedding
     from napari_cebra.recording import Progress, Recording
+
+RowChoice = Literal["training", "all", "selected"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,23 +28,52 @@ class RoiShares:
     ----------
     ids : (N,) int64
         ROIs, as in the Labels layer.
-    share : (N,) float64
-        Mean attribution over latents and training rows, 1 at the largest.
-    attribution : RoiAttribution
-        What the shares were made from, by latent.
+    by_latent : (D, N) float64
+        Mean over rows of the absolute attribution, over the frames of the
+        window.
+    config : AttributionConfig
+    rows : {"training", "all", "selected"}
+        Over which rows.
+    n_rows : int
+        How many those were.
     """
 
     ids: np.ndarray
-    share: np.ndarray
-    attribution: RoiAttribution
+    by_latent: np.ndarray
+    config: AttributionConfig
+    rows: RowChoice
+    n_rows: int
+
+    def share(self, latent: int | None = None) -> np.ndarray:
+        """Return the share of each ROI in a latent, or in the mean of all.
+
+        Returns
+        -------
+        (N,) float64
+            They add up to 1; all 0 where nothing was attributed to any ROI.
+        """
+        found = (
+            self.by_latent.mean(axis=0) if latent is None else self.by_latent[latent]
+        )
+        total = found.sum()
+        return found / total if total > 0 else np.zeros_like(found)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return a table of a row per ROI: id, share, and share by latent (%)."""
+        by_latent = {
+            f"share_latent_{latent}_percent": 100 * self.share(latent)
+            for latent in range(len(self.by_latent))
+        }
+        return {"roi": self.ids, "share_percent": 100 * self.share(), **by_latent}
 
 
 def roi_shares(
     recording: Recording,
     embedding: Embedding,
     config: AttributionConfig | None = None,
+    rows: Literal["training", "all"] | np.ndarray = "training",
 ) -> Generator[Progress, None, RoiShares]:
-    """Attribute an embedding to ROIs, over the rows that it was trained on.
+    """Attribute an embedding to ROIs.
 
     Parameters
     ----------
@@ -51,6 +82,9 @@ def roi_shares(
     embedding : Embedding
     config : AttributionConfig, optional
         Method and its settings; default the Jacobian.
+    rows : {"training", "all"} or (T,) bool
+        Over the rows that the embedding was trained on, over all that have
+        latents, or over these of them.
 
     Yields
     ------
@@ -64,17 +98,24 @@ def roi_shares(
     Raises
     ------
     InvalidInput
-        If the recording is not the one that was embedded.
+        If the recording is not the one that was embedded, or no row is left.
     """
     from napari_cebra.embedding import attribute_rois
 
     split = embedding.split
+    chosen: RowChoice = "selected"
+    if isinstance(rows, str):
+        chosen = rows
+        rows = split.refit if rows == "training" else embedding.rows
+    asked = embedding.rows & rows
+    if not asked.any():
+        raise InvalidInput(
+            "None of the chosen rows has a latent; select others in the latent view, "
+            "or take all rows."
+        )
+    config = AttributionConfig() if config is None else config
     segment = split.refitting(segments(recording.trials, recording.valid))
     values = fitted_values(recording, split.refit)
-    found = yield from attribute_rois(
-        embedding.encoder, values, segment, config, split.refit
-    )
-    by_roi = found.roi()
-    largest = by_roi.max()
-    share = by_roi / largest if largest > 0 else by_roi
-    return RoiShares(recording.roi_ids, share, found)
+    found = yield from attribute_rois(embedding.encoder, values, segment, config, asked)
+    name = next(name for name in found.maps if name.endswith("-convabs"))
+    return RoiShares(recording.roi_ids, found[name], config, chosen, found.n_rows)
