@@ -1,0 +1,69 @@
+"""A comparison of hypotheses in words and numbers a person reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_cebra.pipeline.hypothesis_table import (
+        HypothesisRow,
+        HypothesisScore,
+        Interval,
+    )
+
+
+def verdict(row: HypothesisRow) -> str:
+    """Return what the interval of a hypothesis's gain supports, in a sentence.
+
+    "" for a line that has no control.
+    """
+    gain = row.gain
+    if gain is None:
+        return ""
+    found = f"{row.name}: {_written(gain.mean, '{:+.2f}')} bits over its control"
+    if np.isnan(gain.low):
+        return f"{found}; one block alone is no evidence either way."
+    low, high = (_written(end, "{:+.2f}") for end in (gain.low, gain.high))
+    found = f"{found} ({low} to {high})"
+    if gain.low > 0:
+        return f"{found}: it explains a part of the activity."
+    if gain.high < 0:
+        return f"{found}: the activity does not follow it."
+    return f"{found}: no evidence that it explains the activity."
+
+
+def interval_text(found: Interval, between: str = " ") -> str:
+    """Return "1.20 (1.00 to 1.40)", with `between` before the bracket."""
+    return _interval(found, "{:.2f}", between)
+
+
+def score_text(score: HypothesisScore, between: str = " ") -> str:
+    """Return a score with its unit, and its interval in brackets."""
+    if score.measure == "balanced_accuracy":
+        return _interval(score.interval, "{:.0%}", between, "right")
+    return _interval(score.interval, "{:.3g}", between, score.unit)
+
+
+def main_scores(row: HypothesisRow) -> tuple[HypothesisScore, ...]:
+    """Return the first score of each variable, which is in its unit."""
+    first = {score.variable: score for score in reversed(row.decoding)}
+    return tuple(reversed(first.values()))
+
+
+def _interval(found: Interval, form: str, between: str, unit: str = "") -> str:
+    if np.isnan(found.mean):
+        return "–"
+    mean = f"{_written(found.mean, form)} {unit}".strip()
+    if np.isnan(found.low):
+        return mean
+    low, high = (_written(end, form) for end in (found.low, found.high))
+    return f"{mean}{between}({low} to {high})"
+
+
+def _written(value: float, form: str) -> str:
+    write: Callable[[float], str] = form.format
+    return write(value).replace("-", "−")
