@@ -64,12 +64,16 @@ class Person:
 
     def clicks(self, widget, at: QPoint | None = None, keys=NONE) -> None:
         assert widget.isVisible() and widget.isEnabled()
-        QTest.mouseClick(
-            widget, LEFT, keys, widget.rect().center() if at is None else at
-        )
+        at = widget.rect().center() if at is None else at
+        QTest.mouseClick(widget, LEFT, keys, at)
 
     def ticks(self, box) -> None:
         self.clicks(box, QPoint(8, box.height() // 2))
+
+    def ticks_variable(self, row: int) -> None:
+        listed = self.dock.hypotheses.form._variables
+        place = listed.visualItemRect(listed.item(row))
+        self.clicks(listed.viewport(), QPoint(place.x() + 9, place.center().y()))
 
     def clicks_row(self, table, row: int, column: int = 1, keys=NONE) -> None:
         place = table.visualRect(table.model().index(row, column)).center()
@@ -201,12 +205,8 @@ def test_variables_are_compared_and_their_cost_is_told(person, fitted):
     person.dock.show_step(step)
     names = [item.text() for item in step.form._items()]
     assert names == ["stimulus frame", "angle", "side", "position"]
-    variables = step.form._variables
     for row in (0, 1, 2):  # ticked to begin with; the movie has no repeats to test
-        box = variables.visualItemRect(variables.item(row))
-        person.clicks(
-            variables.viewport(), box.center() - QPoint(box.width() // 2 - 9, 0)
-        )
+        person.ticks_variable(row)
     assert step.form.value().candidates == ()
     person.clicks(step.button)
     assert step.message.level() == "error" and "tick one" in step.message.text()

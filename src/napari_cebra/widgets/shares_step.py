@@ -64,7 +64,7 @@ class SharesStep(Step):
             self.layout().addWidget(part)
         self.button.setToolTip("Compute the share of each ROI (Ctrl+Return)")
 
-        self._on_colours = session.main_view.shares
+        self._view = session.main_view.shares
         self.form.valueChanged.connect(self._on_form)
         self.colours.toggled.connect(self._on_toggled)
         connect, workspace = self.connections.add, session.workspace
@@ -132,7 +132,7 @@ class SharesStep(Step):
 
     def _on_computed(self, shares: RoiShares) -> None:
         self.session.workspace.set_shares(shares)
-        self._on_colours.show(self.form.value().latent)
+        self._view.show(self.form.value().latent)
         self.session.autosave()
 
     def _on_embedding(self) -> None:
@@ -156,21 +156,21 @@ class SharesStep(Step):
 
     def _on_form(self, value: SharesChoice) -> None:
         self._show_latent()
-        if self._on_colours.is_shown:
-            self._on_colours.show(value.latent)
+        if self._view.is_shown:
+            self._view.show(value.latent)
 
     def _on_toggled(self, is_wanted: bool) -> None:
         if is_wanted:
-            self._on_colours.show(self.form.value().latent)
+            self._view.show(self.form.value().latent)
         else:
-            self._on_colours.hide()
+            self._view.hide()
 
     def _show_colours(self) -> None:
         """Tick the box where the colours are seen, whoever showed or hid them."""
         is_there = self.session.workspace.shares is not None
-        self.colours.setVisible(is_there and self._on_colours.can_show)
+        self.colours.setVisible(is_there and self._view.can_show)
         with signals_blocked(self.colours):
-            self.colours.setChecked(self._on_colours.is_shown)
+            self.colours.setChecked(self._view.is_shown)
 
     def _show_latent(self) -> None:
         shares, latent = self.session.workspace.shares, self.form.value().latent

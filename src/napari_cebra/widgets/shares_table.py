@@ -96,9 +96,8 @@ class SharesTable(SortableTable):
         order = self.rows()
         ids = [int(self._ids[order[index.row()]]) for index in picked]
         current = self.currentIndex().row()
-        if 0 <= current < len(order):  # picked last: the one whose trace is drawn
-            last = int(self._ids[order[current]])
-            ids = [*(roi for roi in ids if roi != last), *(last for _ in ids[:1])]
+        if 0 <= current < len(order):  # the one picked last, whose trace is drawn
+            ids.sort(key=int(self._ids[order[current]]).__eq__)
         self._workspace.selection.set_rois(ids)
 
     def _follow(self) -> None:
