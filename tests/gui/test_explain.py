@@ -200,6 +200,15 @@ def test_shares_go_with_the_embedding(person, fitted):
     assert person.dock.page_of(step).state() == "todo"
 
 
+def test_shares_of_an_embedding_that_went_are_not_shown(person, fitted):
+    step = person.dock.shares
+    person.dock.show_step(step)
+    person.clicks(step.button)
+    person.workspace.set_embedding(replace(fitted[1]))  # trained again meanwhile
+    person.waits()
+    assert person.workspace.shares is None and step.table.isHidden()
+
+
 def test_variables_are_compared_and_their_cost_is_told(person, fitted):
     step = person.dock.hypotheses
     person.dock.show_step(step)
@@ -228,7 +237,7 @@ def test_variables_are_compared_and_their_cost_is_told(person, fitted):
     person.sorts_by(step.table, 0)
     assert step.table.text(0, 0) == "position"
     error = scripted.hypotheses[0].score("position").interval.mean
-    assert step.table.text(0, 3).startswith(f"{error:.3g} cm\n(")
+    assert step.table.text(0, 3).startswith(f"{error:.3g} cm\n")
     assert "position: " in step.verdicts.text()
     assert person.dock.page_of(step).state() == "done"
 

@@ -70,7 +70,8 @@ def test_each_candidate_has_a_control_and_time_comes_last(compared):
     assert len(result.folds) == 3 and len(result.seeds) == 2
     assert {score.variable for score in result.rows[-1].decoding} == {"driven", "other"}
     assert [row.name for row in result.hypotheses] == ["driven", "other"]
-    assert result.control("driven") is result.rows[1]
+    assert result.control(result.rows[0]) is result.rows[1]
+    assert result.control(result.rows[-1]) is None
 
 
 def test_the_variable_that_drives_the_cells_is_found(compared):
@@ -128,8 +129,8 @@ def test_how_much_work_it_is_can_be_said_beforehand(recording):
     short = replace(CONFIG, training_changes={"max_iterations": 2})
     plan = Comparison(recording, ["driven"], short, n_seeds=2, n_controls=1)
     found = exhaust(plan.run(), reports.append)
-    assert plan.n_trainings == 3 * (2 + 1 + 2) == reports[-1].total / 100
-    assert np.isnan(found.control("driven").consistency.mean), "one seed: unknown"
+    assert plan.n_trainings == 3 * (2 + 1 + 2) == reports[-1].total / 2
+    assert np.isnan(found.rows[1].consistency.mean), "one seed: unknown"
     assert np.isfinite(found.hypotheses[0].consistency.mean)
     made = SimpleNamespace(steps=4, seconds=1.0)
     assert plan.seconds(made) == pytest.approx(plan.n_trainings * 2 / 4)

@@ -49,7 +49,7 @@ def test_a_pixel_has_the_share_of_its_roi(viewer, workspace, adapter):
         np.testing.assert_allclose(image[labels == roi], share[roi - 1], rtol=1e-6)
     assert np.isnan(image[labels == 0]).all()
     assert adapter.layer.contrast_limits == pytest.approx([0, share.max()])
-    assert adapter.layer.colormap.name == "viridis" and adapter.layer.colorbar.visible
+    assert adapter.layer.colormap.name == "CET-L6" and adapter.layer.colorbar.visible
     names = [layer.name for layer in viewer.layers]
     assert names.index(SHARES) == names.index("ROIs") + 1
     assert viewer.layers.selection.active.name == "ROIs", "still to be clicked on"

@@ -65,7 +65,7 @@ def print_comparison(found: HypothesisComparison, name: str, folder: Path) -> No
     for row in found.rows:
         if row.kind == "shuffled":
             continue
-        control = found.control(row.name)
+        control = found.control(row)
         scores = main_scores(row) if row.kind != "time" else ()
         table.append(
             (

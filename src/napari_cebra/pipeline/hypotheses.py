@@ -30,18 +30,17 @@ if TYPE_CHECKING:
     from napari_cebra.pipeline.embedding_result import Embedding
     from napari_cebra.recording import Recording
 
-_PER_TRAINING = 100
-
 
 @dataclass(frozen=True, eq=False)
 class ComparisonReport:
-    """How far a comparison has come; fields as of `DecodeReport`."""
+    """How far a comparison has come, in steps; fields as of `DecodeReport`."""
 
     text: str
     done: int
     total: int
-    seconds_left: float | None = None
-    report: TrainReport | None = None
+    unit: str
+    seconds_left: float | None
+    report: TrainReport
 
 
 def compare_hypotheses(
@@ -275,12 +274,12 @@ class Comparison:
     def _report(
         self, line: Line, split: Split, report: TrainReport
     ) -> ComparisonReport:
-        share = report.step / report.max_steps
-        done = round((self._done + share) * _PER_TRAINING)
-        total = self.n_trainings * _PER_TRAINING
+        done = self._done * report.max_steps + report.step
+        total = self.n_trainings * report.max_steps
         elapsed = time.perf_counter() - self._begun
         left = elapsed * (total - done) / done if done else None
         what = f"{line.name} ({line.kind})" if line.kind != "time" else "time alone"
         # what it reaches on the held-out block is not shown while it runs
         shown = replace(report, bits_heldout=None)
-        return ComparisonReport(f"{what}, {split.name}", done, total, left, shown)
+        text = f"Training {self._done + 1} of {self.n_trainings}: {what}, {split.name}"
+        return ComparisonReport(text, done, total, "steps", left, shown)

@@ -141,8 +141,7 @@ class HypothesisComparison:
     Parameters
     ----------
     rows : tuple of HypothesisRow
-        Each hypothesis followed by its control (where there is one), then time
-        alone.
+        Each hypothesis followed by its control, then time alone.
     folds : tuple of str
     seeds : tuple of int
         Of the trainings on true labels.
@@ -166,10 +165,11 @@ class HypothesisComparison:
         """The lines of the candidates, without controls and time."""
         return tuple(row for row in self.rows if row.kind == "hypothesis")
 
-    def control(self, name: str) -> HypothesisRow | None:
-        """Return the shuffled control of a hypothesis; None without controls."""
-        controls = (row for row in self.rows if row.kind == "shuffled")
-        return next((row for row in controls if row.name == name), None)
+    def control(self, row: HypothesisRow) -> HypothesisRow | None:
+        """Return the shuffled control of a hypothesis; None of any other line."""
+        if row.kind != "hypothesis":
+            return None
+        return self.rows[self.rows.index(row) + 1]
 
     def table(self) -> list[dict[str, Any]]:
         """Return the rows as flat dicts."""

@@ -36,16 +36,16 @@ def verdict(row: HypothesisRow) -> str:
     return f"{found}: no evidence that it explains the activity."
 
 
-def interval_text(found: Interval, between: str = " ") -> str:
-    """Return "1.20 (1.00 to 1.40)", with `between` before the bracket."""
-    return _interval(found, "{:.2f}", between)
+def interval_text(found: Interval, shape: str = "{} ({} to {})") -> str:
+    """Return "1.20 (1.00 to 1.40)", or mean and ends in another shape."""
+    return _interval(found, "{:.2f}", shape)
 
 
-def score_text(score: HypothesisScore, between: str = " ") -> str:
-    """Return a score with its unit, and its interval in brackets."""
+def score_text(score: HypothesisScore, shape: str = "{} ({} to {})") -> str:
+    """Return a score with its unit, and its interval."""
     if score.measure == "balanced_accuracy":
-        return _interval(score.interval, "{:.0%}", between, "right")
-    return _interval(score.interval, "{:.3g}", between, score.unit)
+        return _interval(score.interval, "{:.0%}", shape, "right")
+    return _interval(score.interval, "{:.3g}", shape, score.unit)
 
 
 def main_scores(row: HypothesisRow) -> tuple[HypothesisScore, ...]:
@@ -54,14 +54,13 @@ def main_scores(row: HypothesisRow) -> tuple[HypothesisScore, ...]:
     return tuple(reversed(first.values()))
 
 
-def _interval(found: Interval, form: str, between: str, unit: str = "") -> str:
+def _interval(found: Interval, form: str, shape: str, unit: str = "") -> str:
     if np.isnan(found.mean):
         return "–"
     mean = f"{_written(found.mean, form)} {unit}".strip()
     if np.isnan(found.low):
         return mean
-    low, high = (_written(end, form) for end in (found.low, found.high))
-    return f"{mean}{between}({low} to {high})"
+    return shape.format(mean, *(_written(end, form) for end in (found.low, found.high)))
 
 
 def _written(value: float, form: str) -> str:

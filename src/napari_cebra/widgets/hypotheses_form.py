@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from napari_cebra.widgets.form_rows import Whole, add, form
@@ -37,7 +37,7 @@ class HypothesesForm(QWidget):
         rows = form(self)
         self._variables = QListWidget()
         self._variables.setSelectionMode(QListWidget.SelectionMode.NoSelection)
-        self._variables.setAlternatingRowColors(False)
+        self._line = self.fontMetrics().height() + 6
         add(
             rows,
             "Variables",
@@ -92,12 +92,12 @@ class HypothesesForm(QWidget):
         for name in names:
             item = QListWidgetItem(name)
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setSizeHint(QSize(0, self._line))
             self._variables.addItem(item)
         self._tick(kept or names[:_TICKED])
         self._variables.blockSignals(blocked)
         seen = min(max(len(names), 1), _MOST_SEEN)
-        height = self._variables.sizeHintForRow(0) if names else 20
-        self._variables.setFixedHeight(seen * height + 6)
+        self._variables.setFixedHeight(seen * self._line + 6)
         self._on_changed()
 
     def _items(self) -> list[QListWidgetItem]:

@@ -92,7 +92,7 @@ class HypothesesStep(Step):
             "comparison",
             "Comparing",
             lambda: _comparing(recording, choice, config),
-            self._on_compared,
+            lambda comparison: self._on_compared(comparison, recording),
             stopped_text="The comparison was cancelled; an earlier one is kept.",
         )
 
@@ -155,10 +155,14 @@ class HypothesesStep(Step):
         if seconds is None:
             text += "; how long they take is known after a training in step 3."
         else:
-            text += f", about {duration(seconds)}, going by the last training."
+            text += f", about {_roughly(seconds)} at the speed of the last training."
         self.cost.setText(text)
 
-    def _on_compared(self, comparison: HypothesisComparison) -> None:
+    def _on_compared(
+        self, comparison: HypothesisComparison, recording: Recording
+    ) -> None:
+        if self.session.workspace.recording is not recording:
+            return  # another was loaded meanwhile
         self.session.workspace.set_comparison(comparison)
         self.session.autosave()
 
@@ -172,9 +176,9 @@ class HypothesesStep(Step):
                 "\n".join(f"• {verdict(row)}" for row in comparison.hypotheses)
             )
             self.message.info(
-                f"Judged on {len(comparison.folds)} held-out blocks, with "
-                f"{len(comparison.seeds)} seeds and {comparison.n_controls} controls "
-                f"each, in {duration(comparison.seconds)}."
+                f"Judged on {len(comparison.folds)} held-out blocks. Seeds: "
+                f"{len(comparison.seeds)}, controls: {comparison.n_controls}. It took "
+                f"{duration(comparison.seconds)}."
             )
         self.refresh()
 
@@ -182,6 +186,12 @@ class HypothesesStep(Step):
 def _names(recording: Recording) -> list[str]:
     names = [] if recording.stimulus is None else [STIMULUS]
     return names + [variable.name for variable in recording.variables]
+
+
+def _roughly(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _planned(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtGui import QColor
 
+from napari_cebra.pipeline.hypothesis_table import Interval
 from napari_cebra.pipeline.hypothesis_words import (
     interval_text,
     main_scores,
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
         HypothesisRow,
     )
 
+_BELOW = "{}\n{} to {}"  # the interval below its mean
 _UNCLEAR = "#808080"
+_NOTHING = Interval(np.nan, np.nan, np.nan)
 _TIME = "time alone"
 _NAMES = {
     "mean_frame_error": "Mean frame error",
@@ -48,10 +52,7 @@ class HypothesesTable(SortableTable):
             self.set_columns(())
             return
         lines = [row for row in comparison.rows if row.kind != "shuffled"]
-        controls = [comparison.control(line.name) for line in lines]
-
-        def fit(row: HypothesisRow | None) -> float:
-            return np.nan if row is None else row.goodness_of_fit.mean
+        controls = [comparison.control(line) for line in lines]
 
         def explained(at: int) -> str:
             return _explained(lines[at], controls[at])
@@ -72,20 +73,16 @@ class HypothesesTable(SortableTable):
                     "Goodness of fit on held-out blocks, with its 95 % interval; 0 is "
                     "chance. A variable with few values can reach few bits, so compare "
                     "each with its own control",
-                    np.array([fit(line) for line in lines]),
-                    lambda at: interval_text(lines[at].goodness_of_fit, "\n"),
+                    np.array([_fit(line).mean for line in lines]),
+                    lambda at: interval_text(lines[at].goodness_of_fit, _BELOW),
                     explained,
                 ),
                 Column(
                     "Shuffled",
                     "The same with the variable shuffled and the encoder trained "
                     "again, in bits: what a variable that says nothing reaches",
-                    np.array([fit(control) for control in controls]),
-                    lambda at: (
-                        "–"
-                        if controls[at] is None
-                        else interval_text(controls[at].goodness_of_fit, "\n")
-                    ),
+                    np.array([_fit(control).mean for control in controls]),
+                    lambda at: _mean(_fit(controls[at])),
                     explained,
                 ),
                 Column(
@@ -97,11 +94,11 @@ class HypothesesTable(SortableTable):
                     explained,
                 ),
                 Column(
-                    "Seeds agree",
-                    "Held-out R² of a linear map between the latents of two seeds; 1 "
-                    "is the same embedding each time",
+                    "Agree",
+                    "Consistency: held-out R² of a linear map between the latents of "
+                    "two seeds; 1 is the same embedding each time",
                     np.array([line.consistency.mean for line in lines]),
-                    lambda at: interval_text(lines[at].consistency, "\n"),
+                    lambda at: _mean(lines[at].consistency),
                     explained,
                 ),
             )
@@ -112,6 +109,15 @@ def _name(row: HypothesisRow) -> str:
     return _TIME if row.kind == "time" else row.name
 
 
+def _fit(row: HypothesisRow | None) -> Interval:
+    return _NOTHING if row is None else row.goodness_of_fit
+
+
+def _mean(found: Interval) -> str:
+    """Write a mean alone; its interval is in the tip of the row."""
+    return interval_text(replace(found, low=np.nan, high=np.nan))
+
+
 def _main_score(row: HypothesisRow) -> float:
     return np.nan if row.kind == "time" else row.decoding[0].interval.mean
 
@@ -119,16 +125,21 @@ def _main_score(row: HypothesisRow) -> float:
 def _decoded(row: HypothesisRow) -> str:
     if row.kind == "time":
         return "–"
-    return "\n".join(score_text(score, "\n") for score in main_scores(row))
+    return "\n".join(score_text(score, _BELOW) for score in main_scores(row))
 
 
 def _explained(row: HypothesisRow, control: HypothesisRow | None) -> str:
     """Say in full what a row holds, in place of a narrow table."""
+    bits = interval_text(row.goodness_of_fit)
+    if control is not None:
+        bits += f"; shuffled {interval_text(control.goodness_of_fit)}"
     parts = [verdict(row) or f"{_name(row)}: no variable is used."]
+    parts.append(f"Held-out fit in bits: {bits}.")
     for score in row.decoding:
         text = f"{_NAMES[score.measure]} of {score.variable}: {score_text(score)}"
         if control is not None:
             shuffled = control.score(score.variable, score.measure)
             text += f"; shuffled {score_text(shuffled)}"
         parts.append(f"{text}.")
+    parts.append(f"Seeds agree with an R² of {interval_text(row.consistency)}.")
     return "\n".join(parts)

@@ -48,6 +48,9 @@ _METHODS = (
 )
 
 
+METHOD_NAMES = {key: name for key, name, _ in _METHODS}
+
+
 @dataclass(frozen=True)
 class SharesChoice:
     """What is chosen: method, rows, and the latent looked at (None: all)."""
@@ -68,7 +71,7 @@ class SharesForm(QWidget):
         self._method = add(
             rows,
             "Method",
-            Choice([(key, name) for key, name, _ in _METHODS]),
+            Choice(METHOD_NAMES.items()),
             "How it is found out what a latent owes to an ROI; begin with the first, "
             "and trust what several methods agree on",
         )

@@ -15,14 +15,14 @@ from napari_cebra.viewer.latent_view.colouring import Colouring, colour_table
 from napari_cebra.viewer.latent_view.legend import Legend
 from napari_cebra.viewer.roi_picker import names_of, word_for
 from napari_cebra.widgets.job_bar import count
-from napari_cebra.widgets.shares_form import SharesChoice, SharesForm
+from napari_cebra.widgets.shares_form import METHOD_NAMES, SharesChoice, SharesForm
 from napari_cebra.widgets.shares_table import SharesTable
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_cebra.pipeline import RoiShares
+    from napari_cebra.pipeline import Embedding, RoiShares
     from napari_cebra.recording import Progress
     from napari_cebra.widgets.session import Session
 
@@ -33,6 +33,7 @@ _CAUTION = (
     "A share says what the encoder uses, not what causes what: of two ROIs that say "
     "the same it may use either."
 )
+_DOUBT = " The embedding is no better than chance on held-out rows, so its shares mean little."
 _ROWS = {
     "training": "training rows",
     "all": "rows of all parts",
@@ -111,7 +112,7 @@ class SharesStep(Step):
             "shares",
             "Computing shares",
             make,
-            self._on_computed,
+            lambda shares: self._on_computed(shares, embedding),
             stopped_text="Cancelled; shares that were computed before are kept.",
         )
 
@@ -130,7 +131,9 @@ class SharesStep(Step):
             "Compute shares" if workspace.shares is None else "Compute again"
         )
 
-    def _on_computed(self, shares: RoiShares) -> None:
+    def _on_computed(self, shares: RoiShares, embedding: Embedding) -> None:
+        if self.session.workspace.embedding is not embedding:
+            return  # another was trained meanwhile
         self.session.workspace.set_shares(shares)
         self._view.show(self.form.value().latent)
         self.session.autosave()
@@ -151,7 +154,10 @@ class SharesStep(Step):
         self._show_colours()
         self.note.setVisible(shares is not None)
         if shares is not None:
-            self.message.info(self._summary(shares))
+            bits = self.session.workspace.embedding.bits_heldout
+            is_doubtful = bits is not None and bits <= 0
+            tell = self.message.warning if is_doubtful else self.message.info
+            tell(self._summary(shares) + (_DOUBT if is_doubtful else ""))
         self.refresh()
 
     def _on_form(self, value: SharesChoice) -> None:
@@ -200,7 +206,7 @@ class SharesStep(Step):
     def _summary(self, shares: RoiShares) -> str:
         even = 100 / shares.ids.size
         return (
-            f"By {shares.config.method}, over {count(shares.n_rows)} "
+            f"{METHOD_NAMES[shares.config.method]}, over {count(shares.n_rows)} "
             f"{_ROWS[shares.rows]}. Largest share: {self._largest()}; if all had the "
             f"same, each would have {even:.2g} %."
         )

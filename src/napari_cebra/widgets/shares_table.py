@@ -38,7 +38,7 @@ class SharesTable(SortableTable):
         connections = self._connections
         self.destroyed.connect(lambda: connections.close())
         self.selectionModel().selectionChanged.connect(self._on_picked)
-        self.model().modelReset.connect(self._follow)
+        self.model().modelReset.connect(self._on_reset)
 
     def show_latent(self, latent: int | None) -> None:
         """Show the shares in a latent, or in the mean of all."""
@@ -100,8 +100,13 @@ class SharesTable(SortableTable):
             ids.sort(key=int(self._ids[order[current]]).__eq__)
         self._workspace.selection.set_rois(ids)
 
+    def _on_reset(self) -> None:
+        """Begin at the top of another table, or another order."""
+        self._follow()
+        self.scrollToTop()
+
     def _follow(self) -> None:
-        """Mark what is selected, and bring the one selected last into view."""
+        """Mark what is selected, and bring the ROI selected last into view."""
         model, order = self.model(), self.rows()
         selected = self._workspace.selection.rois
         marked = QItemSelection()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 if TYPE_CHECKING:
@@ -144,13 +144,20 @@ class SortableTable(QTableView):
         self.verticalHeader().hide()
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.horizontalHeader().setHighlightSections(False)
+        self.setIconSize(QSize(10, 10))
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setResizeContentsPrecision(0)  # by the rows in sight
         self._rows.modelReset.connect(self.fit_height)
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Show these; none leave it empty."""
         self._rows.set_columns(columns)
+        header, modes = self.horizontalHeader(), QHeaderView.ResizeMode
+        for column in range(len(columns)):
+            header.setSectionResizeMode(
+                column, modes.ResizeToContents if column else modes.Stretch
+            )
 
     def rows(self) -> list[int]:
         """Return the rows in the order they are seen."""

@@ -6,17 +6,20 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.utils import Colormap
 from psygnal import Signal
 
 from napari_cebra.viewer import _compat
 from napari_cebra.viewer.connections import Connections
+from napari_cebra.viewer.latent_view.colouring import colour_table
 
 if TYPE_CHECKING:
     from napari_cebra.viewer.adapters.rois import RoiAdapter
     from napari_cebra.workspace import Workspace
 
 SHARES = "ROI shares (%)"
-COLORMAP = "viridis"
+# Perceptually uniform, and without the yellow and magenta of outlined ROIs.
+COLORMAP = "CET-L6"
 
 
 class ShareAdapter:
@@ -105,7 +108,7 @@ class ShareAdapter:
         layer = viewer.add_image(
             image,
             name=SHARES,
-            colormap=COLORMAP,
+            colormap=Colormap(colour_table(COLORMAP), name=COLORMAP),
             contrast_limits=limits,
             scale=rois.scale,
             translate=rois.translate,
