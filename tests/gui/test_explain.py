@@ -132,7 +132,7 @@ def test_shares_are_listed_and_coloured(person):
     person.computes_shares()
     shares = person.workspace.shares
     assert (shares.rows, shares.config.method) == ("training", "jacobian-based")
-    assert step.message.level() == "info" and "Largest share" in step.message.text()
+    assert "Largest share" in step.message.text()
     percent = np.array([float(step.table.text(row, 1)) for row in range(12)])
     np.testing.assert_allclose(percent, np.sort(100 * shares.share())[::-1], atol=0.005)
     assert percent.sum() == pytest.approx(100, abs=0.1)
@@ -145,6 +145,15 @@ def test_shares_are_listed_and_coloured(person):
     assert view.shares.is_shown
     person.viewer.layers.remove(SHARES)
     assert not step.colours.isChecked()
+
+
+def test_shares_of_an_embedding_that_learnt_nothing_are_doubted(person, fitted):
+    for bits, level in ((-0.1, "warning"), (0.5, "info")):
+        log = fitted[1].log
+        learnt = replace(log, bits_heldout=np.full_like(log.bits_heldout, bits))
+        person.workspace.set_embedding(replace(fitted[1], log=learnt))
+        person.computes_shares()
+        assert person.dock.shares.message.level() == level
 
 
 def test_a_row_selects_its_roi_everywhere_and_is_selected_from_anywhere(person):
@@ -214,7 +223,7 @@ def test_variables_are_compared_and_their_cost_is_told(person, fitted):
     person.dock.show_step(step)
     names = [item.text() for item in step.form._items()]
     assert names == ["stimulus frame", "angle", "side", "position"]
-    for row in (0, 1, 2):  # ticked to begin with; the movie has no repeats to test
+    for row in (0, 1, 2):  # ticked to begin with
         person.ticks_variable(row)
     assert step.form.value().candidates == ()
     person.clicks(step.button)
@@ -255,9 +264,24 @@ def test_a_comparison_can_be_cancelled(person):
 
 def test_what_cannot_be_compared_is_said_beforehand(person):
     step = person.dock.hypotheses
+    recording = person.workspace.recording
+    once = replace(recording.stimulus, repeat=np.zeros(recording.n_frames, int))
+    person.workspace.set_recording(replace(recording, stimulus=once))
     person.dock.show_step(step)
     step.setValue(replace(step.value(), candidates=("stimulus frame",)))
-    assert "repeats" in step.cost.text()
+    assert "at least 4 repeats" in step.cost.text()
+    person.clicks(step.button)
+    person.waits()
+    assert "at least 4 repeats" in step.message.text()
+    assert person.dock.page_of(step).state() == "todo"
+
+
+def test_how_long_it_takes_needs_a_training_to_go_by(person):
+    step = person.dock.hypotheses
+    person.workspace.set_embedding(None)
+    person.dock.show_step(step)
+    assert "known after a training in step 3" in step.cost.text()
+    assert person.dock.page_of(step).state() == "todo", "no embedding is needed"
 
 
 def test_both_are_exported_saved_and_opened_again(person, tmp_path):
