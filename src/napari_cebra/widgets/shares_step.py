@@ -33,7 +33,10 @@ _CAUTION = (
     "A share says what the encoder uses, not what causes what: of two ROIs that say "
     "the same it may use either."
 )
-_DOUBT = " The embedding is no better than chance on held-out rows, so its shares mean little."
+_DOUBT = (
+    " The embedding is no better than chance on held-out rows, so its shares mean "
+    "little."
+)
 _ROWS = {
     "training": "training rows",
     "all": "rows of all parts",
