@@ -37,7 +37,7 @@ def test_the_table_is_that_of_a_script(arguments, tmp_path, capsys):
     assert main([*arguments, "--candidates", "driven", "driven+other"]) == 0
     said = capsys.readouterr()
     assert "driven + other" in said.out and "time alone" in said.out
-    assert "bits over its control" in said.out and "block 1 of 3" in said.err
+    assert "over its control" in said.out and "block 1 of 3" in said.err
     with open(tmp_path / "out" / "comparison.csv", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     config = pipeline.PipelineConfig.from_json(

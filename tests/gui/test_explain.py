@@ -131,7 +131,7 @@ def test_shares_are_listed_and_coloured(person):
     step, view = person.dock.shares, person.dock.session.main_view
     person.computes_shares()
     shares = person.workspace.shares
-    assert (shares.rows, shares.config.method) == ("training", "jacobian-based")
+    assert (shares.rows, shares.config.method) == ("training", "feature-ablation")
     assert "Largest share" in step.message.text()
     percent = np.array([float(step.table.text(row, 1)) for row in range(12)])
     np.testing.assert_allclose(percent, np.sort(100 * shares.share())[::-1], atol=0.005)

@@ -1,11 +1,13 @@
 """Shares of ROIs: more for those that know the movie than for those that do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_cebra.embedding import AttributionConfig, separation
 from napari_cebra.pipeline import STIMULUS, exhaust, fit
-from napari_cebra.pipeline.attribution import RoiShares, roi_shares
+from napari_cebra.pipeline.attribution import DEFAULT, RoiShares, roi_shares
 from napari_cebra.recording import InvalidInput
 
 
@@ -22,7 +24,7 @@ def test_rois_that_know_the_movie_have_the_largest_shares(
     assert shares.share().sum() == pytest.approx(1)
     assert separation(shares.share(), ~blind).auc > 0.8
     assert (shares.rows, shares.n_rows) == ("training", embedding.split.refit.sum())
-    some = exhaust(roi_shares(recording, embedding, AttributionConfig(max_rows=40)))
+    some = exhaust(roi_shares(recording, embedding, replace(DEFAULT, max_rows=40)))
     assert some.n_rows == 40
     assert np.corrcoef(some.share(), shares.share())[0, 1] > 0.9
 

@@ -77,7 +77,7 @@ def test_each_candidate_has_a_control_and_time_comes_last(compared):
 def test_the_variable_that_drives_the_cells_is_found(compared):
     driven, control, other, *_ = compared[0].rows
     assert driven.goodness_of_fit.mean > control.goodness_of_fit.mean + 0.3
-    assert driven.beats_control and driven.gain.low > 0
+    assert driven.is_supported and driven.gain.low > 0
     assert driven.gain.mean > other.gain.mean + 0.3
     assert driven.score("driven", "r2").interval.mean > 0.6
     assert other.score("other", "r2").interval.mean < 0.3
@@ -119,7 +119,7 @@ def test_a_variable_shuffled_beforehand_gains_nothing(recording):
     result = exhaust(compare_hypotheses(blind, ["shuffled"], CONFIG, n_seeds=2))
     (row,) = result.hypotheses
     assert abs(row.goodness_of_fit.mean) < 0.1, "bits"
-    assert not row.beats_control and abs(row.gain.mean) < 0.1
+    assert not row.is_supported and abs(row.gain.mean) < 0.1
 
 
 def test_how_much_work_it_is_can_be_said_beforehand(recording):

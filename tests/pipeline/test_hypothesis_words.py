@@ -20,26 +20,32 @@ from napari_cebra.pipeline.hypothesis_words import (
 BITS = Interval(1.0, 0.8, 1.2)
 
 
-def row(gain, scores=()):
-    return HypothesisRow("speed", "hypothesis", BITS, gain, scores, BITS)
+def row(gain, scores=(), fit=BITS):
+    return HypothesisRow("speed", "hypothesis", fit, gain, scores, BITS)
 
 
 @pytest.mark.parametrize(
     ("gain", "says", "is_clear"),
     [
         (Interval(0.5, 0.2, 0.8), "explains a part", True),
-        (Interval(0.5, -0.1, 1.1), "no evidence that", False),
-        (Interval(-0.5, -0.8, -0.2), "does not follow", False),
+        (Interval(0.5, -0.1, 1.1), "No evidence that", False),
+        (Interval(-0.5, -0.8, -0.2), "No evidence that", False),
         (Interval(0.5, np.nan, np.nan), "no evidence either way", False),
     ],
 )
 def test_only_an_interval_above_zero_is_evidence(gain, says, is_clear):
     assert says in verdict(row(gain))
-    assert row(gain).beats_control is is_clear
+    assert row(gain).is_supported is is_clear
+
+
+def test_a_fit_at_chance_is_no_evidence_however_bad_the_control():
+    at_chance = row(Interval(0.5, 0.2, 0.8), fit=Interval(0.02, -0.09, 0.14))
+    assert not at_chance.is_supported
+    assert "not above chance by itself: 0.02 (−0.09 to 0.14)" in verdict(at_chance)
 
 
 def test_without_a_control_there_is_no_verdict():
-    assert verdict(row(None)) == "" and not row(None).beats_control
+    assert verdict(row(None)) == "" and not row(None).is_supported
 
 
 def test_numbers_have_units_and_signs_a_person_reads():

@@ -100,9 +100,14 @@ class HypothesisRow:
     consistency: Interval
 
     @property
-    def beats_control(self) -> bool:
-        """Whether the interval of the gain lies above zero."""
-        return self.gain is not None and self.gain.low > 0
+    def is_supported(self) -> bool:
+        """Whether the intervals of the fit and of the gain both lie above zero.
+
+        The gain alone is not enough: an encoder trained on shuffled labels may do
+        worse than chance on held-out rows.
+        """
+        gain = self.gain
+        return gain is not None and gain.low > 0 and self.goodness_of_fit.low > 0
 
     def score(self, variable: str, measure: str | None = None) -> HypothesisScore:
         """Return a variable's score; by default the first, which has its unit.

@@ -15,33 +15,34 @@ if TYPE_CHECKING:
         Interval,
     )
 
+_SHAPE = "{} ({} to {})"
+
 
 def verdict(row: HypothesisRow) -> str:
-    """Return what the interval of a hypothesis's gain supports, in a sentence.
+    """Return what the intervals of a hypothesis support, in a sentence.
 
     "" for a line that has no control.
     """
     gain = row.gain
     if gain is None:
         return ""
-    found = f"{row.name}: {_written(gain.mean, '{:+.2f}')} bits over its control"
+    found = f"{row.name}: {_interval(gain, '{:+.2f}', _SHAPE, 'bits')} over its control"
     if np.isnan(gain.low):
         return f"{found}; one block alone is no evidence either way."
-    low, high = (_written(end, "{:+.2f}") for end in (gain.low, gain.high))
-    found = f"{found} ({low} to {high})"
+    if row.is_supported:
+        return f"{found}, and above chance: it explains a part of the activity."
     if gain.low > 0:
-        return f"{found}: it explains a part of the activity."
-    if gain.high < 0:
-        return f"{found}: the activity does not follow it."
-    return f"{found}: no evidence that it explains the activity."
+        fit = interval_text(row.goodness_of_fit)
+        found += f", but not above chance by itself: {fit} bits"
+    return f"{found}. No evidence that it explains the activity."
 
 
-def interval_text(found: Interval, shape: str = "{} ({} to {})") -> str:
+def interval_text(found: Interval, shape: str = _SHAPE) -> str:
     """Return "1.20 (1.00 to 1.40)", or mean and ends in another shape."""
     return _interval(found, "{:.2f}", shape)
 
 
-def score_text(score: HypothesisScore, shape: str = "{} ({} to {})") -> str:
+def score_text(score: HypothesisScore, shape: str = _SHAPE) -> str:
     """Return a score with its unit, and its interval."""
     if score.measure == "balanced_accuracy":
         return _interval(score.interval, "{:.0%}", shape, "right")

@@ -115,8 +115,8 @@ class HypothesesStep(Step):
         elif comparison is None:
             self.announce("todo")
         else:
-            clear = [row.name for row in comparison.hypotheses if row.beats_control]
-            self.announce("done", ", ".join(clear) or "none above its control")
+            clear = [row.name for row in comparison.hypotheses if row.is_supported]
+            self.announce("done", ", ".join(clear) or "none is clear")
         self.button.setText("Compare" if comparison is None else "Compare again")
 
     def showEvent(self, event: QShowEvent) -> None:

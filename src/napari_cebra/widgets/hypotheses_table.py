@@ -61,12 +61,12 @@ class HypothesesTable(SortableTable):
             (
                 Column(
                     "Variable",
-                    "What was learnt from; green where the fit is above that of the "
-                    "shuffled control on the held-out blocks (95 % interval)",
+                    "What was learnt from; green where the fit on the held-out blocks "
+                    "is above chance and above the shuffled control (95 % intervals)",
                     np.array([_name(line) for line in lines]),
                     lambda at: _name(lines[at]),
                     explained,
-                    lambda at: QColor(DONE if lines[at].beats_control else _UNCLEAR),
+                    lambda at: QColor(DONE if lines[at].is_supported else _UNCLEAR),
                 ),
                 Column(
                     "Fit (bits)",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
+from napari_cebra.pipeline.attribution import DEFAULT
 from napari_cebra.widgets.form_rows import Choice, add, form
 from napari_cebra.widgets.job_bar import count
 
@@ -55,7 +56,7 @@ METHOD_NAMES = {key: name for key, name, _ in _METHODS}
 class SharesChoice:
     """What is chosen: method, rows, and the latent looked at (None: all)."""
 
-    method: str = "jacobian-based"
+    method: str = DEFAULT.method
     rows: RowChoice = "training"
     latent: int | None = None
 
