@@ -75,11 +75,12 @@ class ShareAdapter:
     def show(self, latent: int | None = None) -> None:
         """Colour the ROIs by their share in a latent, or in all."""
         self._latent = latent
-        if not self.can_show:
+        shares, rois = self._workspace.shares, self._rois.layer
+        if shares is None or rois is None:
             return
-        shares = 100 * self._workspace.shares.share(self._latent)
-        image = self._image(shares.astype(np.float32))
-        limits = (0.0, float(shares.max()) or 1.0)
+        percent = 100 * shares.share(latent)
+        image = _drawn(np.asarray(rois.data), shares.ids, percent)
+        limits = (0.0, float(percent.max()) or 1.0)
         if self.layer is None:
             self._add(image, limits)
         else:
@@ -93,13 +94,6 @@ class ShareAdapter:
         """Give the ROIs their own colours back."""
         if self.layer is not None:
             self.layer.visible = False
-
-    def _image(self, shares: np.ndarray) -> np.ndarray:
-        """Return the share at each pixel; NaN where none is known."""
-        ids, labels = self._workspace.shares.ids, np.asarray(self._rois.layer.data)
-        of_id = np.full(max(labels.max(), ids.max()) + 1, np.nan, np.float32)
-        of_id[ids] = shares
-        return of_id[labels]
 
     def _add(self, image: np.ndarray, limits: tuple[float, float]) -> None:
         viewer, rois = self._viewer(), self._rois.layer
@@ -145,3 +139,10 @@ class ShareAdapter:
         if self.layer is not None and viewer is not None:
             if self.layer in viewer.layers:
                 viewer.layers.remove(self.layer)
+
+
+def _drawn(labels: np.ndarray, ids: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the value of the ROI at each pixel; NaN where there is none."""
+    of_id = np.full(max(labels.max(), ids.max()) + 1, np.nan, np.float32)
+    of_id[ids] = values
+    return of_id[labels]
