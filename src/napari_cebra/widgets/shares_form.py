@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 # Method, name, what it says in a sentence.
 _METHODS = (
     (
+        "feature-ablation",
+        "Ablation",
+        "How far the latents move when the ROI is held at its average. It found the "
+        "tuned cells of simulated recordings best; the more ROIs, the longer it takes.",
+    ),
+    (
         "jacobian-based",
         "Sensitivity (Jacobian)",
-        "How far the latents move when the ROI's activity changes a little. The usual "
-        "choice, and the fastest.",
+        "How far the latents would move for a small change of the ROI, whether it "
+        "makes such changes or not. Fast; noisy ROIs rank higher than they deserve.",
     ),
     (
         "neuron-gradient",
@@ -40,15 +46,7 @@ _METHODS = (
         "As integrated gradients, estimated from a few random points, and so less "
         "exact.",
     ),
-    (
-        "feature-ablation",
-        "Ablation",
-        "How far the latents move when the ROI is held at its average. Takes longer "
-        "the more ROIs there are.",
-    ),
 )
-
-
 METHOD_NAMES = {key: name for key, name, _ in _METHODS}
 
 
