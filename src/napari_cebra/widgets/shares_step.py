@@ -67,6 +67,7 @@ class SharesStep(Step):
         self.button.setToolTip("Compute the share of each ROI (Ctrl+Return)")
 
         self._view = session.main_view.shares
+        self._latent: int | None = None  # shown now
         self.form.valueChanged.connect(self._on_form)
         self.colours.toggled.connect(self._on_toggled)
         connect, workspace = self.connections.add, session.workspace
@@ -162,6 +163,8 @@ class SharesStep(Step):
         self.refresh()
 
     def _on_form(self, value: SharesChoice) -> None:
+        if value.latent == self._latent:
+            return  # what else is chosen waits for the button
         self._show_latent()
         if self._view.is_shown:
             self._view.show(value.latent)
@@ -181,6 +184,7 @@ class SharesStep(Step):
 
     def _show_latent(self) -> None:
         shares, latent = self.session.workspace.shares, self.form.value().latent
+        self._latent = latent
         self.table.show_latent(latent)
         self.table.setVisible(shares is not None)
         if shares is None:

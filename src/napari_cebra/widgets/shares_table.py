@@ -17,6 +17,8 @@ from napari_cebra.widgets.sortable_table import Column, SortableTable
 if TYPE_CHECKING:
     from napari_cebra.workspace import Workspace
 
+_FLAGS = QItemSelectionModel.SelectionFlag
+
 
 class SharesTable(SortableTable):
     """A row per ROI: its number, its share in %, and that beside an even share.
@@ -101,26 +103,28 @@ class SharesTable(SortableTable):
         self._workspace.selection.set_rois(ids)
 
     def _on_reset(self) -> None:
-        """Begin at the top of another table, or another order."""
-        self._follow()
+        """Begin at the top of another table, or of another order."""
+        self._mark()
         self.scrollToTop()
 
     def _follow(self) -> None:
         """Mark what is selected, and bring the ROI selected last into view."""
+        self._mark()
+        place = np.flatnonzero(self._ids[self.rows()] == self._workspace.selection.roi)
+        if place.size:
+            index = self.model().index(int(place[0]), 0)
+            self.selectionModel().setCurrentIndex(index, _FLAGS.NoUpdate)
+            self.scrollTo(index)
+
+    def _mark(self) -> None:
         model, order = self.model(), self.rows()
         selected = self._workspace.selection.rois
         marked = QItemSelection()
         places = np.flatnonzero(np.isin(self._ids[order], selected))
         for row in places.tolist():
             marked.select(model.index(row, 0), model.index(row, 2))
-        last = np.flatnonzero(self._ids[order] == self._workspace.selection.roi)
         self._is_following = True
         try:
-            flags = QItemSelectionModel.SelectionFlag
-            self.selectionModel().select(marked, flags.ClearAndSelect)
-            if last.size:
-                index = model.index(int(last[0]), 0)
-                self.selectionModel().setCurrentIndex(index, flags.NoUpdate)
-                self.scrollTo(index)
+            self.selectionModel().select(marked, _FLAGS.ClearAndSelect)
         finally:
             self._is_following = False

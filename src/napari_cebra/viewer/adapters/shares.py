@@ -85,7 +85,6 @@ class ShareAdapter:
             self._add(image, limits)
         else:
             self.layer.data = image
-            self.layer.contrast_limits_range = limits
             self.layer.contrast_limits = limits
             self.layer.visible = True
         self.changed.emit()
