@@ -24,6 +24,8 @@ DEFAULT = AttributionConfig("feature-ablation", max_rows=1000)
 the shares over 500 rows of the built-in recording correlate with those over 2000 at
 0.99."""
 
+_PARTS = ("integrated-gradients", "neuron-gradient-shap")
+
 
 @dataclass(frozen=True, eq=False)
 class RoiShares:
@@ -34,8 +36,10 @@ class RoiShares:
     ids : (N,) int64
         ROIs, as in the Labels layer.
     by_latent : (D, N) float64
-        Mean over rows of the absolute attribution, over the frames of the
-        window.
+        Mean over rows of the absolute attribution: over the frames of the
+        window, of its absolute values, or, of the methods whose parts add up
+        to the whole (integrated gradients, SHAP), of their sum, in which noise
+        cancels.
     config : AttributionConfig
     rows : {"training", "all", "selected"}
         Over which rows.
@@ -122,5 +126,7 @@ def roi_shares(
     segment = split.refitting(segments(recording.trials, recording.valid))
     values = fitted_values(recording, split.refit)
     found = yield from attribute_rois(embedding.encoder, values, segment, config, asked)
-    name = next(name for name in found.maps if name.endswith("-convabs"))
+    name = config.method
+    if name not in _PARTS:
+        name = next(name for name in found.maps if name.endswith("-convabs"))
     return RoiShares(recording.roi_ids, found[name], config, chosen, found.n_rows)

@@ -27,7 +27,7 @@ _METHODS = (
         "jacobian-based",
         "Sensitivity (Jacobian)",
         "How far the latents would move for a small change of the ROI, whether it "
-        "makes such changes or not. Fast; noisy ROIs rank higher than they deserve.",
+        "makes such changes or not. Noisy ROIs rank higher than they deserve.",
     ),
     (
         "neuron-gradient",
