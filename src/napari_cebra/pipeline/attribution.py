@@ -24,8 +24,6 @@ DEFAULT = AttributionConfig("feature-ablation", max_rows=1000)
 the shares over 500 rows of the built-in recording correlate with those over 2000 at
 0.99."""
 
-_PARTS = ("integrated-gradients", "neuron-gradient-shap")
-
 
 @dataclass(frozen=True, eq=False)
 class RoiShares:
@@ -36,10 +34,7 @@ class RoiShares:
     ids : (N,) int64
         ROIs, as in the Labels layer.
     by_latent : (D, N) float64
-        Mean over rows of the absolute attribution: over the frames of the
-        window, of its absolute values, or, of the methods whose parts add up
-        to the whole (integrated gradients, SHAP), of their sum, in which noise
-        cancels.
+        Mean over rows of the absolute attribution; see `RoiAttribution.main`.
     config : AttributionConfig
     rows : {"training", "all", "selected"}
         Over which rows.
@@ -126,7 +121,5 @@ def roi_shares(
     segment = split.refitting(segments(recording.trials, recording.valid))
     values = fitted_values(recording, split.refit)
     found = yield from attribute_rois(embedding.encoder, values, segment, config, asked)
-    name = config.method
-    if name not in _PARTS:
-        name = next(name for name in found.maps if name.endswith("-convabs"))
-    return RoiShares(recording.roi_ids, found[name], config, chosen, found.n_rows)
+    by_latent = found[found.main]
+    return RoiShares(recording.roi_ids, by_latent, config, chosen, found.n_rows)
