@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from napari_cebra.pipeline.config import STIMULUS
@@ -56,6 +57,7 @@ class HypothesesStep(Step):
         self.table = HypothesesTable()
         self.verdicts = QLabel()
         self.verdicts.setWordWrap(True)
+        self.verdicts.setTextFormat(Qt.TextFormat.PlainText)  # names are a person's
         self.note = QLabel(_CAUTION)
         self.note.setWordWrap(True)
         self.note.setStyleSheet("color: #909090; font-style: italic;")

@@ -106,12 +106,10 @@ class _Model(QAbstractTableModel):
             self.order = np.zeros(0, np.intp)
             return
         values = self.columns[min(column, len(self.columns) - 1)].values
-        if values.dtype.kind == "f" and order == Qt.SortOrder.DescendingOrder:
-            self.order = np.argsort(-values, kind="stable")
-        else:
-            self.order = np.argsort(values, kind="stable")
-            if order == Qt.SortOrder.DescendingOrder:
-                self.order = self.order[::-1]
+        self.order = np.argsort(values, kind="stable")
+        if order == Qt.SortOrder.DescendingOrder:
+            is_nan = values[self.order] != values[self.order]
+            self.order = np.r_[self.order[~is_nan][::-1], self.order[is_nan]]
 
 
 class SortableTable(QTableView):
