@@ -18,7 +18,8 @@ def test_rois_that_know_the_movie_have_the_largest_shares(
     blind = np.arange(raw.shape[1]) % 4 == 0
     raw[:, blind] = np.random.default_rng(0).permutation(raw[:, blind])
     recording = recording_of(raw)
-    embedding = exhaust(fit(recording, config(STIMULUS)))
+    longer = replace(config().training, max_iterations=200)
+    embedding = exhaust(fit(recording, config(STIMULUS, training=longer)))
     shares = exhaust(roi_shares(recording, embedding))
     np.testing.assert_array_equal(shares.ids, recording.roi_ids)
     assert shares.share().sum() == pytest.approx(1)
