@@ -42,6 +42,7 @@ class HypothesesTable(SortableTable):
 
     def __init__(self) -> None:
         super().__init__(sorted_by=1, descending=True, most_rows=6)
+        self.setStyleSheet("font-size: 11px;")  # five columns in a narrow dock
         line = self.fontMetrics().height()
         self.verticalHeader().setDefaultSectionSize(2 * line + 8)
         self.setSelectionMode(SortableTable.SelectionMode.NoSelection)
@@ -64,7 +65,7 @@ class HypothesesTable(SortableTable):
                     "What was learnt from; green where the fit on the held-out blocks "
                     "is above chance and above the shuffled control (95 % intervals)",
                     np.array([_name(line) for line in lines]),
-                    lambda at: _name(lines[at]),
+                    lambda at: _name(lines[at]).replace("_", "_\u200b"),  # may wrap
                     explained,
                     lambda at: QColor(DONE if lines[at].is_supported else _UNCLEAR),
                 ),
