@@ -17,7 +17,9 @@ from napari_cebra.embedding.attribution import (
 )
 from napari_cebra.embedding.attribution import methods as methods_module
 from napari_cebra.embedding.attribution import over_rows as over_rows_module
+from napari_cebra.embedding.attribution.config import PARTS
 from napari_cebra.embedding.attribution.pseudo_inverse import pseudo_inverse
+from napari_cebra.embedding.attribution.result import map_names
 from napari_cebra.embedding.encoder import Standardization, build_network
 from napari_cebra.pipeline import exhaust
 from napari_cebra.recording import InvalidInput, window_rows
@@ -219,8 +221,9 @@ def test_chunks_change_nothing(method, monkeypatch):
     for name in rois.maps:
         close(rois[name], np.abs(parts[name]).mean(0), rtol=1e-4)
         close(parts.by_roi()[name], rois[name], rtol=1e-4)
+    assert rois.main == map_names(method, False)[method not in PARTS]
     assert rois.roi().shape == (N,)
-    close(rois.roi(latents=slice(1, 3)), rois[list(rois.maps)[1]][1:3].mean(0))
+    close(rois.roi(latents=slice(1, 3)), rois[rois.main][1:3].mean(0))
 
 
 def test_rows_can_be_chosen_or_drawn_and_a_seed_repeats_it():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,11 +12,12 @@ from scipy import stats
 from napari_cebra import Recording, Stimulus, Traces, TrainConfig, Variable, exhaust
 from napari_cebra.pipeline import (
     STIMULUS,
+    Comparison,
     DecodingConfig,
+    Interval,
     PipelineConfig,
     compare_hypotheses,
 )
-from napari_cebra.pipeline.hypotheses import Interval
 from napari_cebra.recording import InvalidInput
 
 TRAINING = TrainConfig(
@@ -43,7 +47,7 @@ def recording():
     values = rate + rng.normal(0, 0.2, rate.shape)
     return Recording(
         Traces(values.astype(np.float32), "dff", 10.0),
-        variables=(Variable("driven", driven), Variable("other", other)),
+        variables=(Variable("driven", driven, units="cm"), Variable("other", other)),
     )
 
 
@@ -64,17 +68,22 @@ def test_each_candidate_has_a_control_and_time_comes_last(compared):
         ("time", "time"),
     ]
     assert len(result.folds) == 3 and len(result.seeds) == 2
-    assert set(result.rows[-1].decoding) == {"driven", "other"}
+    assert {score.variable for score in result.rows[-1].decoding} == {"driven", "other"}
+    assert [row.name for row in result.hypotheses] == ["driven", "other"]
+    assert result.control(result.rows[0]) is result.rows[1]
+    assert result.control(result.rows[-1]) is None
 
 
 def test_the_variable_that_drives_the_cells_is_found(compared):
     driven, control, other, *_ = compared[0].rows
     assert driven.goodness_of_fit.mean > control.goodness_of_fit.mean + 0.3
-    assert driven.gain.low > 0
+    assert driven.is_supported and driven.gain.low > 0
     assert driven.gain.mean > other.gain.mean + 0.3
-    assert driven.decoding["driven"][0] == "r2"
-    assert driven.decoding["driven"][1].mean > 0.6
-    assert other.decoding["other"][1].mean < 0.3
+    assert driven.score("driven", "r2").interval.mean > 0.6
+    assert other.score("other", "r2").interval.mean < 0.3
+    error = driven.score("driven")
+    assert (error.measure, error.unit) == ("median_error", "cm")
+    assert error.interval.mean < control.score("driven").interval.mean / 2
     assert driven.consistency.mean > control.consistency.mean
 
 
@@ -101,6 +110,44 @@ def test_the_same_seed_gives_the_same_table(recording, compared):
     assert tables[0][0]["name"] == "driven + other"
 
 
+def test_a_variable_shuffled_beforehand_gains_nothing(recording):
+    """Labels that were broken before anyone looked are no better than their control."""
+    driven = recording.variable("driven")
+    rng = np.random.default_rng(5)
+    shuffled = replace(driven, name="shuffled", values=rng.permutation(driven.values))
+    blind = replace(recording, variables=(driven, shuffled))
+    result = exhaust(compare_hypotheses(blind, ["shuffled"], CONFIG, n_seeds=2))
+    (row,) = result.hypotheses
+    assert abs(row.goodness_of_fit.mean) < 0.1, "bits"
+    assert not row.is_supported and abs(row.gain.mean) < 0.1
+
+
+def test_how_much_work_it_is_can_be_said_beforehand(recording):
+    plan = Comparison(recording, ["driven", "other"], CONFIG, n_seeds=3, n_controls=1)
+    assert plan.n_trainings == 3 * (2 * (3 + 1) + 3)
+    reports = []
+    short = replace(CONFIG, training_changes={"max_iterations": 2})
+    plan = Comparison(recording, ["driven"], short, n_seeds=2, n_controls=1)
+    found = exhaust(plan.run(), reports.append)
+    assert plan.n_trainings == 3 * (2 + 1 + 2) == reports[-1].total / 2
+    assert np.isnan(found.rows[1].consistency.mean), "one seed: unknown"
+    assert np.isfinite(found.hypotheses[0].consistency.mean)
+    made = SimpleNamespace(steps=4, seconds=1.0)
+    assert plan.seconds(made) == pytest.approx(plan.n_trainings * 2 / 4)
+    assert plan.seconds(SimpleNamespace(steps=0, seconds=0.0)) is None
+
+
+def test_the_table_by_column_has_a_cell_for_every_line(compared):
+    result, _ = compared
+    columns = result.columns()
+    assert {len(values) for values in columns.values()} == {5}
+    assert columns["driven median_error (cm)"][0] == (
+        result.rows[0].score("driven").interval.mean
+    )
+    assert np.isnan(columns["driven median_error (cm)"][2]), "the line of the other"
+    assert np.isnan(columns["gain"][1]) and columns["kind"][1] == "shuffled"
+
+
 def test_a_movie_is_judged_on_its_repeats():
     rng = np.random.default_rng(0)
     shown = np.tile(np.arange(40), 4)
@@ -116,8 +163,9 @@ def test_a_movie_is_judged_on_its_repeats():
     movie, control, _ = result.rows
     assert movie.gain.low > 0
     assert (
-        movie.decoding[STIMULUS][1].mean < control.decoding[STIMULUS][1].mean / 2
-    )  # frames of error
+        movie.score(STIMULUS).interval.mean < control.score(STIMULUS).interval.mean / 2
+    )
+    assert movie.score(STIMULUS).unit == "frames"
 
 
 def test_intervals_are_students():
@@ -130,15 +178,16 @@ def test_intervals_are_students():
 
 
 @pytest.mark.parametrize(
-    ("candidates", "seeds", "says"),
+    ("candidates", "seeds", "controls", "says"),
     [
-        ([], 2, "one candidate or more"),
-        (["nothing"], 2, "nothing"),
-        ([STIMULUS], 2, "no stimulus"),
-        ([(STIMULUS, "driven")], 2, "cannot be joined"),
-        (["driven"], 1, "n_seeds"),
+        ([], 2, 1, "one candidate or more"),
+        (["nothing"], 2, 1, "nothing"),
+        ([STIMULUS], 2, 1, "no stimulus"),
+        ([(STIMULUS, "driven")], 2, 1, "cannot be joined"),
+        (["driven"], 1, 1, "n_seeds"),
+        (["driven"], 2, 0, "n_controls"),
     ],
 )
-def test_what_cannot_be_compared_is_said(recording, candidates, seeds, says):
+def test_what_cannot_be_compared_is_said(recording, candidates, seeds, controls, says):
     with pytest.raises(InvalidInput, match=says):
-        exhaust(compare_hypotheses(recording, candidates, CONFIG, seeds))
+        exhaust(compare_hypotheses(recording, candidates, CONFIG, seeds, controls))

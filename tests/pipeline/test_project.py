@@ -13,13 +13,20 @@ import pytest
 import torch
 
 from napari_cebra.decoding import Scores, Split
-from napari_cebra.embedding import Encoder, TrainConfig
+from napari_cebra.embedding import AttributionConfig, Encoder, TrainConfig
 from napari_cebra.embedding.encoder import Standardization, build_network
 from napari_cebra.io import SourceFile
 from napari_cebra.pipeline import project_manifest
+from napari_cebra.pipeline.attribution import RoiShares
 from napari_cebra.pipeline.config import PipelineConfig, SourceConfig, TargetConfig
 from napari_cebra.pipeline.decoding_result import Decoding
 from napari_cebra.pipeline.embedding_result import Embedding, TrainingLog
+from napari_cebra.pipeline.hypothesis_table import (
+    HypothesisComparison,
+    HypothesisRow,
+    HypothesisScore,
+    Interval,
+)
 from napari_cebra.pipeline.project import (
     Project,
     StackReference,
@@ -129,6 +136,21 @@ def made_decoding(rng):
     )
 
 
+def made_shares(rng):
+    attributed = rng.random((3, 4))
+    return RoiShares(np.arange(1, 5), attributed, AttributionConfig(), "all", 119)
+
+
+def made_comparison(config):
+    some, unknown = Interval(1.5, 1.0, 2.0), Interval(0.25, -0.5, 1.0)
+    score = HypothesisScore("speed", "median_error", "cm/s", some)
+    rows = (
+        HypothesisRow("speed", "hypothesis", some, unknown, (score,), some),
+        HypothesisRow("time", "time", unknown, None, (score, score), unknown),
+    )
+    return HypothesisComparison(rows, ("block 1 of 3",), (7, 9), 2, config, 12.5)
+
+
 def made_project(rng, folder):
     """A project with everything in it, and its raw files in `folder`."""
     folder.mkdir(exist_ok=True)
@@ -154,6 +176,8 @@ def made_project(rng, folder):
         made_decoding(rng),
         config,
         {"layers": {"rois": {"opacity": 0.4, "visible": True}}, "frame": 17},
+        shares=made_shares(rng),
+        comparison=made_comparison(config),
     )
 
 
@@ -470,6 +494,14 @@ def test_an_older_schema_is_brought_up_to_date(project, tmp_path):
     same(replace(project, stack=None), replace(again, stack=None))
     assert again.stack.source == project.stack.source
     assert set(project_manifest._MIGRATIONS) == set(range(project_manifest.SCHEMA))
+
+
+def test_a_project_from_before_shares_and_comparisons_opens(project, tmp_path):
+    path = save_project(project, tmp_path / "a.cebra")
+    damage_manifest(path.parent, lambda m: (m.pop("shares"), m.pop("comparison")))
+    again = open_project(path)
+    assert again.shares is None and again.comparison is None
+    same(project.decoding, again.decoding)
 
 
 def test_a_newer_schema_is_refused(project, tmp_path):

@@ -29,6 +29,9 @@ examples:
       --target position --out results
   a suite2p folder, an embedding of time alone
     napari-cebra run --rois suite2p/plane0 --rate 30 --out results
+  which variables explain the activity
+    napari-cebra compare --rois suite2p/plane0 --variables behaviour.csv \\
+      --candidates position speed position+speed --out compared
   what a run did, once more
     napari-cebra run --config results/config.json --out again
 """
@@ -45,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     commands_of = top.add_subparsers(required=True, metavar="COMMAND")
     _demo(commands_of)
     _run(commands_of)
+    _compare(commands_of)
     return top
 
 
@@ -96,6 +100,54 @@ def _run(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     _clock(run.add_argument_group("what was shown and done"))
     _choices(run.add_argument_group("what is learnt and decoded"))
     run.set_defaults(command=commands.run)
+
+
+def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    compare = commands_of.add_parser(
+        "compare",
+        help="say which variables explain the activity",
+        description=(
+            "Train on each variable, on its shuffled control and on time alone under "
+            "one protocol, and write a table: goodness of fit on held-out blocks, "
+            "decoding, and how well seeds agree, each with its 95 % interval."
+        ),
+    )
+    add = compare.add_argument
+    add("--out", metavar="DIR", required=True, help="folder for the table")
+    add(
+        "--candidates",
+        nargs="+",
+        metavar="NAME",
+        help="columns to compare, or 'stimulus frame' (default: all there are); "
+        "several joined by + are one candidate",
+    )
+    add(
+        "--seeds",
+        dest="n_seeds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="trainings of each in each block (default 3)",
+    )
+    add(
+        "--controls",
+        dest="n_shuffled",
+        type=int,
+        metavar="N",
+        help="trainings of each on shuffled labels in each block (default: as --seeds)",
+    )
+    add(
+        "--config",
+        metavar="FILE",
+        help="settings that an earlier run wrote (config.json); other options replace "
+        "those in it",
+    )
+    _seed(compare)
+    _activity(compare.add_argument_group("activity (one of them)"))
+    _clock(compare.add_argument_group("what was shown and done"))
+    _machine(compare.add_argument_group("training"))
+    nothing = dict.fromkeys(("target", "kind", "period", "mode"))
+    compare.set_defaults(command=commands.compare, **nothing)
 
 
 def _activity(group: argparse._ArgumentGroup) -> None:
@@ -190,6 +242,11 @@ def _choices(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="encoders trained on broken labels (default 3; use 20 in a report)",
     )
+    _machine(group)
+
+
+def _machine(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add("--steps", type=int, metavar="N", help="longest training, in steps")
     add("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1 or mps")
     add("--threads", type=int, metavar="N", help="CPU threads (default: all)")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
     from napari_cebra.pipeline import PipelineConfig
+    from napari_cebra.recording import Recording
 
 _MOVIE_NAMES = ("stimulus", "movie", "shown")
 
@@ -68,6 +69,45 @@ def run(chosen: argparse.Namespace) -> int:
         results = exhaust(run_pipeline(config, chosen.out), line.show)
     print_results(results.summary, Path(chosen.out))
     return 0
+
+
+def compare(chosen: argparse.Namespace) -> int:
+    """Compare variables, and write the table."""
+    from napari_cebra.cli.progress import ProgressLine
+    from napari_cebra.cli.report import print_comparison
+    from napari_cebra.io import replacing, write_decoded_csv
+    from napari_cebra.pipeline import compare_hypotheses, exhaust, load_recording
+    from napari_cebra.pipeline.results import writable_folder
+
+    config = configuration(chosen)
+    folder = writable_folder(chosen.out)
+    with ProgressLine() as line:
+        recording = exhaust(load_recording(config), line.show)
+        candidates = _candidates(chosen.candidates, recording)
+        found = exhaust(
+            compare_hypotheses(
+                recording, candidates, config, chosen.n_seeds, chosen.n_shuffled
+            ),
+            line.show,
+        )
+    with replacing(folder / "config.json") as draft:
+        draft.write_text(found.config.to_json(), encoding="utf-8")
+    write_decoded_csv(folder / "comparison.csv", found.columns())
+    print_comparison(found, recording.name, folder)
+    return 0
+
+
+def _candidates(
+    names: list[str] | None, recording: Recording
+) -> list[str | tuple[str, ...]]:
+    """Return what was asked for; a + joins variables, unless it is in a name."""
+    from napari_cebra.pipeline import STIMULUS
+
+    there = [variable.name for variable in recording.variables]
+    if recording.stimulus is not None:
+        there = [STIMULUS, *there]
+    asked = there if names is None else names
+    return [name if name in there else tuple(name.split("+")) for name in asked]
 
 
 def configuration(chosen: argparse.Namespace) -> PipelineConfig:

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_cebra.pipeline import HypothesisComparison
+
 _SCORES = (
     ("within_1s", "within 1 s", "{:.3f}", "max"),
     ("median_frame_error", "median frame error", "{:.1f}", "min"),
@@ -17,6 +19,7 @@ _SCORES = (
     ("median_angular_error", "median angular error", "{:.3g}", "min"),
     ("balanced_accuracy", "balanced accuracy", "{:.3f}", "max"),
 )
+_COMPARED = ("", "fit (bits)", "shuffled (bits)", "decoded", "seeds agree (R²)")
 _HEADER = ("", "latents", "chance", "control", "best control", "raw population")
 
 
@@ -41,6 +44,43 @@ def print_results(summary: Mapping[str, Any], folder: Path) -> None:
             print(f"  {row[0]:<22}" + "".join(f"{cell:>16}" for cell in row[1:]))
     if summary["target"]["kind"] == "movie" and rows:
         print("Frames are looked up in the movie, not painted.")
+    print(f"Results: {folder}")
+
+
+def print_comparison(found: HypothesisComparison, name: str, folder: Path) -> None:
+    """Print each variable beside its control, and what that supports."""
+    from napari_cebra.pipeline.hypothesis_words import (
+        interval_text,
+        main_scores,
+        score_text,
+        verdict,
+    )
+
+    print(
+        f"{name}: {len(found.hypotheses)} candidates on {len(found.folds)} held-out "
+        f"blocks, {len(found.seeds)} seeds and {found.n_controls} controls each, in "
+        f"{found.seconds:.0f} s (95 % intervals)."
+    )
+    table = [_COMPARED]
+    for row in found.rows:
+        if row.kind == "shuffled":
+            continue
+        control = found.control(row)
+        scores = main_scores(row) if row.kind != "time" else ()
+        table.append(
+            (
+                row.name if row.kind != "time" else "time alone",
+                interval_text(row.goodness_of_fit),
+                "–" if control is None else interval_text(control.goodness_of_fit),
+                ", ".join(map(score_text, scores)) or "–",
+                interval_text(row.consistency),
+            )
+        )
+    widths = [max(map(len, column)) + 2 for column in zip(*table, strict=True)]
+    for cells in table:
+        print("  " + "".join(map(str.ljust, cells, widths)).rstrip())
+    for row in found.hypotheses:
+        print(verdict(row))
     print(f"Results: {folder}")
 
 

@@ -20,11 +20,15 @@ from napari_cebra.pipeline.embedding_result import (
 )
 from napari_cebra.pipeline.fit import Fit, FitReport, fit
 from napari_cebra.pipeline.hypotheses import (
+    Comparison,
     ComparisonReport,
+    compare_hypotheses,
+)
+from napari_cebra.pipeline.hypothesis_table import (
     HypothesisComparison,
     HypothesisRow,
+    HypothesisScore,
     Interval,
-    compare_hypotheses,
 )
 from napari_cebra.pipeline.load import load_recording
 from napari_cebra.pipeline.project import (
@@ -51,6 +55,7 @@ from napari_cebra.pipeline.target import Target
 
 __all__ = [
     "STIMULUS",
+    "Comparison",
     "ComparisonReport",
     "DecodeReport",
     "Decoding",
@@ -61,6 +66,7 @@ __all__ = [
     "FitReport",
     "HypothesisComparison",
     "HypothesisRow",
+    "HypothesisScore",
     "Interval",
     "PipelineConfig",
     "Project",

@@ -42,8 +42,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_cebra.io import Stack
+    from napari_cebra.pipeline.attribution import RoiShares
     from napari_cebra.pipeline.decoding_result import Decoding
     from napari_cebra.pipeline.embedding_result import Embedding
+    from napari_cebra.pipeline.hypothesis_table import HypothesisComparison
     from napari_cebra.recording import Recording, RoiSet
 
 SUFFIX = ".cebra"
@@ -109,6 +111,9 @@ class Project:
         Whatever the window wants to find again (JSON types).
     missing : tuple of SourceFile
         Raw files that were not where they used to be; see `relink`.
+    shares : RoiShares, optional
+        Of the ROIs in the embedding.
+    comparison : HypothesisComparison, optional
     """
 
     stack: StackReference | None = None
@@ -121,6 +126,8 @@ class Project:
     config: PipelineConfig = field(default_factory=PipelineConfig)
     view_state: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[SourceFile, ...] = ()
+    shares: RoiShares | None = None
+    comparison: HypothesisComparison | None = None
 
 
 def save_project(project: Project, folder: str | os.PathLike[str]) -> Path:
@@ -252,6 +259,8 @@ def _manifest(project: Project, folder: Path) -> tuple[Manifest, Arrays]:
         "recording": encode(recording, "recording", arrays),
         "embedding": encode(project.embedding, "embedding", arrays),
         "decoding": encode(project.decoding, "decoding", arrays),
+        "shares": encode(project.shares, "shares", arrays),
+        "comparison": encode(project.comparison, "comparison", arrays),
         "config": encode(project.config, "config", arrays),
         "view_state": plain(project.view_state),
     }
@@ -279,6 +288,8 @@ def _project(manifest: Manifest, arrays: Arrays, given: dict[str, Any]) -> Proje
         decode(manifest.get("decoding"), arrays),
         decode(manifest["config"], arrays),
         manifest.get("view_state", {}),
+        shares=decode(manifest.get("shares"), arrays),
+        comparison=decode(manifest.get("comparison"), arrays),
     )
 
 

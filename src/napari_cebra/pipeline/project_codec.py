@@ -10,9 +10,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from napari_cebra.decoding import Scores, Split
+from napari_cebra.embedding import AttributionConfig
+from napari_cebra.pipeline.attribution import RoiShares
 from napari_cebra.pipeline.config import PipelineConfig
 from napari_cebra.pipeline.decoding_result import Decoding
 from napari_cebra.pipeline.embedding_result import Embedding, TrainingLog
+from napari_cebra.pipeline.hypothesis_table import (
+    HypothesisComparison,
+    HypothesisRow,
+    HypothesisScore,
+    Interval,
+)
 from napari_cebra.recording import Recording, RoiSet, Step, Stimulus, Traces, Variable
 
 Json: TypeAlias = Any
@@ -24,6 +32,8 @@ _KNOWN: dict[str, type[Any]] = {
     for kind in (
         *(Recording, RoiSet, Step, Stimulus, Traces, Variable),
         *(Decoding, Embedding, Scores, Split, TrainingLog),
+        *(AttributionConfig, RoiShares),
+        *(HypothesisComparison, HypothesisRow, HypothesisScore, Interval),
     )
 }
 # Kept in files of their own, so that a new dF/F does not write the raw counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ _TASKS: dict[str, Task] = {
     "circular": "angle",
     "discrete": "class",
 }
+_DEGREES = ("deg", "degree", "degrees")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,21 @@ class Target:
         """One turn, of a circular variable."""
         period = None if self.variable is None else self.variable.period
         return 2 * np.pi if period is None else period
+
+    @property
+    def unit(self) -> str:
+        """Unit of an error in it; that of an angle also where it is not said."""
+        if self.variable is None:
+            return "frames"
+        unit, period = self.variable.units.strip(), self.variable.period
+        if self.variable.kind != "circular":
+            return unit
+        if unit.lower() in _DEGREES or (not unit and period == 360):
+            return "°"
+        if not unit and period is not None:
+            if math.isclose(period, 2 * math.pi, rel_tol=1e-3):
+                return "rad"
+        return unit
 
     @property
     def frame_times(self) -> np.ndarray | None:

@@ -24,6 +24,7 @@ __all__ = [
     "connect_context",
     "disconnect_context",
     "hide_sliders",
+    "show_colour_bar",
     "stop_drawing",
     "stop_hover_status",
     "text_overlay",
@@ -98,3 +99,10 @@ def hide_sliders(qt_viewer: Any) -> None:
     """Show no slider under the canvas: the timeline has one owner."""
     qt_viewer.dims.setMaximumHeight(0)
     qt_viewer.dims.setVisible(False)
+
+
+def show_colour_bar(layer: Any) -> None:
+    """Draw the colour bar of an image layer on the canvas (from napari 0.9)."""
+    bar = getattr(layer, "colorbar", None)
+    if bar is not None:
+        bar.visible = True

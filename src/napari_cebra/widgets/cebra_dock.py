@@ -1,4 +1,4 @@
-"""The dock a person clicks through: five steps from a stack to a decoded movie."""
+"""The dock a person clicks through, from a stack to a decoded movie and why."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QShortcut, QVBoxLayout, QWi
 from napari_cebra.widgets import docks
 from napari_cebra.widgets.decode_step import DecodeStep
 from napari_cebra.widgets.docked import Docked
+from napari_cebra.widgets.hypotheses_step import HypothesesStep
 from napari_cebra.widgets.load_step import LoadStep
 from napari_cebra.widgets.path_field import local_path
 from napari_cebra.widgets.project_step import ExportStep
 from napari_cebra.widgets.session import Session
+from napari_cebra.widgets.shares_step import SharesStep
 from napari_cebra.widgets.stepper import StepPage, Stepper
 from napari_cebra.widgets.traces_step import TracesStep
 from napari_cebra.widgets.train_step import TrainStep
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class CebraDock(Docked, QWidget):
-    """Load, ROIs & traces, Train, Decode, Export; each step can be used alone.
+    """The steps below each other; each can be used alone.
 
     Parameters
     ----------
@@ -52,8 +54,13 @@ class CebraDock(Docked, QWidget):
         self.traces = TracesStep(self.session)
         self.train = TrainStep(self.session)
         self.decode = DecodeStep(self.session)
+        self.shares = SharesStep(self.session)
+        self.hypotheses = HypothesesStep(self.session)
         self.export = ExportStep(self.session)
-        steps = (self.load, self.traces, self.train, self.decode, self.export)
+        steps = (
+            *(self.load, self.traces, self.train, self.decode),
+            *(self.shares, self.hypotheses, self.export),
+        )
         self.pages = [StepPage(n, step) for n, step in enumerate(steps, start=1)]
         self.stepper = Stepper(self.pages)
 
@@ -119,7 +126,7 @@ class CebraDock(Docked, QWidget):
         """Open the next step that is not done, beside the one just done."""
         at = self.pages.index(self.page_of(step))
         for page in self.pages[at + 1 :]:
-            if page.state() == "todo":
+            if page.state() == "todo" and not page.body.is_optional:
                 self.stepper.open_next(self.pages[at], page)
                 return
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator
     from pathlib import Path
 
-    from napari_cebra.pipeline import Decoding, Embedding
+    from napari_cebra.pipeline import (
+        Decoding,
+        Embedding,
+        HypothesisComparison,
+        RoiShares,
+    )
     from napari_cebra.recording import Recording
 
 # Key, text, tip, what it needs.
@@ -54,6 +59,19 @@ WHAT = (
         "recording",
     ),
     (
+        "shares_csv",
+        "ROI shares, CSV",
+        "A row per ROI: its share in the embedding, and in each latent, in %",
+        "shares",
+    ),
+    (
+        "comparison_csv",
+        "Comparison, CSV",
+        "A row per variable and control: fit in bits, decoding and consistency, each "
+        "with its 95 % interval",
+        "comparison",
+    ),
+    (
         "summary",
         "Summary & settings, JSON",
         "Scores beside what they compare with, settings, versions and sources",
@@ -66,6 +84,8 @@ LACKS = {
     "recording": "Take traces in step 2 first",
     "decoding": "Decode in step 4 first",
     "embedding": "Train in step 3 first",
+    "shares": "Compute them in step 5 first",
+    "comparison": "Compare variables in step 6 first",
 }
 
 
@@ -75,6 +95,8 @@ def exporting(
     recording: Recording,
     embedding: Embedding | None,
     decoding: Decoding | None,
+    shares: RoiShares | None = None,
+    comparison: HypothesisComparison | None = None,
 ) -> Generator[Progress, None, list[Path]]:
     """Write the kinds of files in `what`; return where they are.
 
@@ -141,6 +163,10 @@ def exporting(
                 )
             )
         )
+    for result, kind in ((shares, "shares"), (comparison, "comparison")):
+        if result is not None and f"{kind}_csv" in what:
+            path = folder / f"{stem}_{kind}.csv"
+            written.append(io.write_decoded_csv(path, result.columns()))
     if embedding is not None and "summary" in what:
         path = folder / f"{stem}_summary.json"
         outputs = tuple(path.name for path in written)

@@ -74,7 +74,7 @@ def open_demo(
 
 
 class Tour(QObject):
-    """Goes through the five steps by their buttons.
+    """Goes through the steps from a stack to a decoded movie by their buttons.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ class Tour(QObject):
             workspace.timeline.set(int(rows[rows.size // 2]))
 
     def _write(self, folder: Path) -> None:
-        """Write what the command line writes, and the files of step 5."""
+        """Write what the command line writes, and the files of the last step."""
         workspace, seed = self._dock.session.workspace, self._seed
 
         def write() -> Generator[Progress, None, object]:

@@ -6,7 +6,12 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from napari_cebra.viewer import _compat
-from napari_cebra.viewer.adapters import MovieAdapter, RoiAdapter, StimulusAdapter
+from napari_cebra.viewer.adapters import (
+    MovieAdapter,
+    RoiAdapter,
+    ShareAdapter,
+    StimulusAdapter,
+)
 from napari_cebra.viewer.connections import Connections
 
 if TYPE_CHECKING:
@@ -36,6 +41,7 @@ class MainView:
         self._seen: Any = None  # the layer of the stimulus that was brought into view
         self._stimulus = StimulusAdapter(viewer, workspace)
         self.rois = RoiAdapter(viewer, workspace)
+        self.shares = ShareAdapter(viewer, workspace, self.rois)
         self._connections = Connections()
         self._connections.add(workspace.stack_changed, self._on_stack)
         self._connections.add(workspace.recording_changed, self._on_recording)
@@ -49,7 +55,7 @@ class MainView:
     def close(self) -> None:
         """Follow the workspace no longer; the layers stay."""
         self._connections.close()
-        for adapter in (self._slider, self._stimulus, self.rois):
+        for adapter in (self._slider, self._stimulus, self.shares, self.rois):
             if adapter is not None:
                 adapter.close()
 

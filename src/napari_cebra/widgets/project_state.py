@@ -44,6 +44,8 @@ def snapshot(session: Session) -> Project:
         recording=workspace.recording,
         embedding=workspace.embedding,
         decoding=workspace.decoding,
+        shares=workspace.shares,
+        comparison=workspace.comparison,
         config=session.config,
         view_state={**workspace.view_state, "frame": workspace.timeline.frame},
     )
@@ -96,6 +98,8 @@ def restore(session: Session, reopened: Reopened, folder: Path) -> None:
     workspace.set_recording(project.recording)
     workspace.set_embedding(project.embedding)
     workspace.set_decoding(project.decoding)
+    workspace.set_shares(project.shares)
+    workspace.set_comparison(project.comparison)
     workspace.timeline.set(int(project.view_state.get("frame", 0)))
     session.configChanged.emit()
     workspace.mark_saved(folder)

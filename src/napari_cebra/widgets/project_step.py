@@ -1,4 +1,4 @@
-"""Step 5: export what was decoded and embedded; save and reopen the project."""
+"""The last step: export what was decoded and embedded; save and reopen the project."""
 
 from __future__ import annotations
 
@@ -110,6 +110,8 @@ class ExportStep(Step):
             workspace.recording_changed,
             workspace.embedding_changed,
             workspace.decoding_changed,
+            workspace.shares_changed,
+            workspace.comparison_changed,
             workspace.project_changed,
         ):
             connect(signal, self.refresh)
@@ -138,11 +140,14 @@ class ExportStep(Step):
         what = [key for key in self.value() if self._boxes[key].isEnabled()]
         if not what:
             raise InvalidInput("Nothing is ticked; tick at least one file to write.")
-        embedding, decoding = workspace.embedding, workspace.decoding
+        results = (
+            *(workspace.embedding, workspace.decoding),
+            *(workspace.shares, workspace.comparison),
+        )
         self.start_job(
             "export",
             "Exporting",
-            lambda: exporting(what, folder, recording, embedding, decoding),
+            lambda: exporting(what, folder, recording, *results),
             self._on_exported,
             stopped_text="Export was cancelled; files that were complete are kept.",
         )
@@ -164,6 +169,8 @@ class ExportStep(Step):
             "recording": recording is not None,
             "decoding": decoding is not None,
             "embedding": workspace.embedding is not None,
+            "shares": workspace.shares is not None,
+            "comparison": workspace.comparison is not None,
         }
         for key, _, tip, needs in WHAT:
             box = self._boxes[key]

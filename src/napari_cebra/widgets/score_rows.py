@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from napari_cebra.decoding.scores import MORE_IS_BETTER
+from napari_cebra.pipeline.target import Target
 from napari_cebra.recording import NapariCebraError
 from napari_cebra.widgets.scores_table import ScoreRow
 
@@ -69,7 +69,6 @@ _ROWS = (
 )
 _IN_FRAMES = ("median_frame_error", "mean_frame_error")
 _IN_UNITS = ("median_error", "median_angular_error")
-_DEGREES = ("deg", "degree", "degrees")
 
 
 def score_rows(
@@ -162,19 +161,8 @@ def _written(write: Callable[[float], str], value: float) -> str:
 
 
 def _unit(recording: Recording, target: str) -> str:
-    """Return the unit of a variable, that of an angle also where it is not said."""
     try:
-        variable = recording.variable(target)
-    except NapariCebraError:  # the stimulus frame
+        found = Target.of(recording, target)
+    except NapariCebraError:  # the variable was taken out since
         return ""
-    unit = variable.units.strip()
-    if variable.kind != "circular":
-        return unit
-    if unit.lower() in _DEGREES:
-        return "°"
-    if not unit and variable.period is not None:
-        if math.isclose(variable.period, 2 * math.pi, rel_tol=1e-3):
-            return "rad"
-        if variable.period == 360:
-            return "°"
-    return unit
+    return "" if found is None else found.unit

@@ -155,7 +155,8 @@ class Session(QObject):
     def may_replace(self, parent: QWidget) -> bool:
         """Ask before results that were never saved make room for something else."""
         workspace = self.workspace
-        if workspace.embedding is None or not workspace.unsaved:
+        made = workspace.embedding, workspace.comparison
+        if made == (None, None) or not workspace.unsaved:
             return True
         return may_discard(parent, workspace.recording.name)
 

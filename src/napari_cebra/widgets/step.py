@@ -1,4 +1,4 @@
-"""What the five steps have in common."""
+"""What the steps have in common."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Step(QWidget):
     """
 
     title = ""
+    is_optional = False  # not opened by itself when the step before is done
     stateChanged = Signal(str, str, str)
     started = Signal()
     completed = Signal()

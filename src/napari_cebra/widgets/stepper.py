@@ -1,4 +1,4 @@
-"""The five steps as a stack of pages, each usable alone."""
+"""The steps as a stack of pages, each usable alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from napari_cebra.widgets.message_line import COLOURS
 if TYPE_CHECKING:
     from napari_cebra.widgets.step import Step, StepState
 
-_DONE = "#3fa66b"
+DONE = "#3fa66b"
 
 
 class _Header(QPushButton):
@@ -53,7 +53,7 @@ class _Header(QPushButton):
 
     def set_state(self, state: StepState, summary: str) -> None:
         text = {"done": "✓", "busy": "…"}.get(state, str(self._number))
-        colour = {"done": _DONE, "busy": COLOURS["info"]}.get(state, "#808080")
+        colour = {"done": DONE, "busy": COLOURS["info"]}.get(state, "#808080")
         self._badge.setText(text)
         self._badge.setStyleSheet(
             f"background-color: {colour}; color: white; border-radius: 10px;"

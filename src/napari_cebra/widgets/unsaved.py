@@ -23,9 +23,9 @@ def may_discard(parent: QWidget, name: str) -> bool:
     buttons = QMessageBox.StandardButton
     answer = QMessageBox.question(
         parent,
-        "Discard the embedding?",
-        f"The embedding of {name}, and what was decoded from it, is not saved. To keep "
-        "it, press Cancel and save the project in step 5.",
+        "Discard the results?",
+        f"What was made from {name} (embedding, decoding, comparison of variables) is "
+        "not saved. To keep it, press Cancel and save the project in the last step.",
         buttons.Discard | buttons.Cancel,
         buttons.Cancel,
     )

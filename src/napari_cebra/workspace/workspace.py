@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cebra.io import Stack
-    from napari_cebra.pipeline import Decoding, Embedding
+    from napari_cebra.pipeline import (
+        Decoding,
+        Embedding,
+        HypothesisComparison,
+        RoiShares,
+    )
     from napari_cebra.recording import Recording, RoiSet
 
 
@@ -30,7 +35,7 @@ class Workspace:
     ----------
     stack_changed, rois_changed, recording_changed : Signal
         The stack, the ROIs or the recording was replaced (or became None).
-    embedding_changed, decoding_changed : Signal
+    embedding_changed, decoding_changed, shares_changed, comparison_changed : Signal
         The result was replaced (or dropped, None).
     live_latents : Signal
         A (T, D) snapshot of the latents while an encoder is being trained.
@@ -47,6 +52,8 @@ class Workspace:
     recording_changed = Signal()
     embedding_changed = Signal()
     decoding_changed = Signal()
+    shares_changed = Signal()
+    comparison_changed = Signal()
     live_latents = Signal(object)
     training_report = Signal(object)
     project_changed = Signal()
@@ -63,6 +70,8 @@ class Workspace:
         self._recording: Recording | None = None
         self._embedding: Embedding | None = None
         self._decoding: Decoding | None = None
+        self._shares: RoiShares | None = None
+        self._comparison: HypothesisComparison | None = None
         self._project_folder: Path | None = None
         self._unsaved = False
         self._saved_embedding = False
@@ -100,6 +109,16 @@ class Workspace:
     def decoding(self) -> Decoding | None:
         """What was decoded from the embedding."""
         return self._decoding
+
+    @property
+    def shares(self) -> RoiShares | None:
+        """What the embedding was attributed to, ROI by ROI."""
+        return self._shares
+
+    @property
+    def comparison(self) -> HypothesisComparison | None:
+        """Variables of the recording that were compared."""
+        return self._comparison
 
     def set_stack(self, stack: Stack | None) -> None:
         """Open a stack; everything made from another one is dropped."""
@@ -172,6 +191,7 @@ class Workspace:
         self._recording = recording
         if not keep_results:
             self._embedding = self._decoding = None
+            self._shares = self._comparison = None
         if recording is not None:
             self.timeline.set_length(recording.n_frames)
             if self._rois is None and recording.rois is not None:
@@ -183,21 +203,36 @@ class Workspace:
             self.selection.reset()
             self.embedding_changed.emit()
             self.decoding_changed.emit()
+            self.shares_changed.emit()
+            self.comparison_changed.emit()
 
     def set_embedding(self, embedding: Embedding | None) -> None:
-        """Set the embedding; a decoding made from another one is dropped."""
+        """Set the embedding; what was made from another one is dropped."""
         self._embedding = embedding
-        self._decoding = None
+        self._decoding = self._shares = None
         self._map_axes()
         self._changed()
         self.embedding_changed.emit()
         self.decoding_changed.emit()
+        self.shares_changed.emit()
 
     def set_decoding(self, decoding: Decoding | None) -> None:
         """Set what was decoded."""
         self._decoding = decoding
         self._changed()
         self.decoding_changed.emit()
+
+    def set_shares(self, shares: RoiShares | None) -> None:
+        """Set the share of each ROI in the embedding."""
+        self._shares = shares
+        self._changed()
+        self.shares_changed.emit()
+
+    def set_comparison(self, comparison: HypothesisComparison | None) -> None:
+        """Set what a comparison of variables found."""
+        self._comparison = comparison
+        self._changed()
+        self.comparison_changed.emit()
 
     def show_live(self, latents: np.ndarray) -> None:
         """Show a (T, D) snapshot while training; NaN rows have no latent."""

@@ -19,6 +19,8 @@ METHODS = (
 """Names as published; each may end in ``-batched``, which all of them are."""
 
 GRADIENTS = METHODS[:2]
+PARTS = METHODS[3:]
+"""Methods whose maps add up, over frames and neurons, to the whole change."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cebra.embedding.attribution.config import GRADIENTS
+from napari_cebra.embedding.attribution.config import GRADIENTS, PARTS
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -76,14 +76,25 @@ class RoiAttribution:
         """Return a map by its published name."""
         return _find(self.maps, name)
 
+    @property
+    def main(self) -> str:
+        """Name of the map that says most of a neuron.
+
+        The one of absolute values (``-convabs``), in which frames of opposite
+        sign do not cancel; but of integrated gradients and SHAP, which give
+        each frame its part of the whole, the other one: what a neuron adds is
+        the sum of its parts, in which its noise cancels.
+        """
+        method = self.config.method
+        return method if method in PARTS else map_names(method, False)[1]
+
     def roi(self, name: str | None = None, latents: slice = slice(None)) -> np.ndarray:
         """Return one number per ROI: the mean over latents.
 
         Parameters
         ----------
         name : str, optional
-            Map; default the one of absolute values (``-convabs``), in which
-            frames of opposite sign do not cancel.
+            Map; default `main`.
         latents : slice
             Latents to take, such as those of one objective.
 
@@ -91,9 +102,7 @@ class RoiAttribution:
         -------
         (N,) float64
         """
-        if name is None:
-            name = next(key for key in self.maps if key.endswith("-convabs"))
-        return self[name][latents].mean(axis=0)
+        return self[name or self.main][latents].mean(axis=0)
 
 
 def _find(maps: Mapping[str, np.ndarray], name: str) -> np.ndarray:
