@@ -1,0 +1,249 @@
+"""What a search for settings found, and what it proposes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cebra.embedding.descriptions import parse
+from napari_cebra.pipeline.encoder_shape import EncoderShape
+
+if TYPE_CHECKING:
+    from napari_cebra.decoding.knn import Task
+    from napari_cebra.embedding import TrainConfig
+    from napari_cebra.pipeline.config import PipelineConfig
+    from napari_cebra.recording import Recording
+
+_MEASURES = {
+    None: "goodness of fit",
+    "index": "mean frame error",
+    "regression": "root mean square error",
+    "angle": "mean angle error",
+    "class": "error rate (1 − balanced accuracy)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class SearchLine:
+    """One set of settings that was tried.
+
+    Parameters
+    ----------
+    training : TrainConfig
+    frames : int
+        Receptive field.
+    seconds : float or None
+        The same, where the rate is known.
+    first_kernel : int or None
+        Frames the first layer with weights sees, where the encoder is of a
+        known kind.
+    cost : int
+        Multiplications and additions per window and step.
+    errors : tuple of float
+        Held-out error in each fold, in the unit of the target (without a
+        target: goodness of fit in bits, with its sign turned round).
+    """
+
+    training: TrainConfig
+    frames: int
+    seconds: float | None
+    first_kernel: int | None
+    cost: int
+    errors: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, training: TrainConfig, recording: Recording, movie: bool) -> SearchLine:
+        """Describe settings that are to be tried on a recording."""
+        network = parse(training.model_architecture, training.first_kernel)
+        frames, rate = sum(network.receptive_field), recording.rate
+        shape = EncoderShape.of(training, movie)
+        return cls(
+            training,
+            frames,
+            None if rate is None else frames / rate,
+            None if shape is None else shape.kernel(movie),
+            _cost(training, recording.traces.n_rois),
+        )
+
+    @property
+    def error(self) -> float:
+        """Mean of the errors over the folds."""
+        return float(np.mean(self.errors))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the errors over the folds; NaN for one."""
+        return float(np.std(self.errors, ddof=1)) if len(self.errors) > 1 else math.nan
+
+    @property
+    def window(self) -> str:
+        """The receptive field in words."""
+        if self.seconds is None:
+            return f"{self.frames} frame{'s' if self.frames != 1 else ''}"
+        return f"{self.seconds:.2g} s"
+
+    @property
+    def text(self) -> str:
+        """The settings in words."""
+        parts = [f"receptive field {self.window}"]
+        if self.first_kernel is not None:
+            parts.append(f"first kernel {self.first_kernel}")
+        parts.append(f"temperature {self.training.temperature:g}")
+        parts.append(f"{self.training.output_dimension} latents")
+        return ", ".join(parts)
+
+    def as_good_as(self, best: SearchLine) -> bool:
+        """Whether it errs no more than one standard error above the best.
+
+        Of the differences fold by fold: what makes one fold harder than
+        another is common to both.
+        """
+        more = np.subtract(self.errors, best.errors)
+        if more.size < 2:
+            return bool(more.mean() <= 0)
+        return bool(more.mean() <= more.std(ddof=1) / math.sqrt(more.size))
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """The lines of the table, in the order in which they were tried.
+
+    Parameters
+    ----------
+    config : PipelineConfig
+        Where the search started; the first line is its training.
+    lines : tuple of SearchLine
+    folds : tuple of str
+        What was held out in turn to judge them.
+    untouched : str
+        What was not looked at.
+    task : str or None
+        How the target is decoded; None without one.
+    unit : str
+        Of the errors.
+    left_out : tuple of str
+        What was not searched, and why.
+    complete : bool
+        False where the search was stopped.
+    seconds : float
+    """
+
+    config: PipelineConfig
+    lines: tuple[SearchLine, ...]
+    folds: tuple[str, ...]
+    untouched: str
+    task: Task | None
+    unit: str
+    left_out: tuple[str, ...]
+    complete: bool
+    seconds: float
+
+    @property
+    def measure(self) -> str:
+        """What the errors measure."""
+        return _MEASURES[self.task]
+
+    @cached_property
+    def best(self) -> SearchLine | None:
+        """The line with the least error; None before the first."""
+        return min(self.lines, key=lambda line: line.error, default=None)
+
+    @cached_property
+    def proposed(self) -> SearchLine | None:
+        """The cheapest line that is as good as the best (see `SearchLine`).
+
+        Among lines of one cost, what the search started from, then the one with
+        the least error.
+        """
+        best = self.best
+        if best is None:
+            return None
+        good = [line for line in self.lines if line.as_good_as(best)]
+        start = self.lines[0]
+        return min(good, key=lambda line: (line.cost, line is not start, line.error))
+
+    @property
+    def training(self) -> TrainConfig | None:
+        """The settings to train with; None before the first line."""
+        return None if self.proposed is None else self.proposed.training
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return the lines as flat dicts, for a table or a CSV file."""
+        sign = -1 if self.task is None else 1
+        return [
+            {
+                "receptive_field_frames": line.frames,
+                "receptive_field_s": line.seconds,
+                "first_kernel": line.first_kernel,
+                "temperature": line.training.temperature,
+                "output_dimension": line.training.output_dimension,
+                self.measure: sign * line.error,
+                "spread": line.spread,
+                "proposed": line is self.proposed,
+            }
+            for line in self.lines
+        ]
+
+    def shown(self, value: float) -> str:
+        """Return an error (or bits) as a person reads it, with its unit."""
+        if self.task is None:
+            return f"{-value:.2f} bits".replace("-", "−")
+        if self.task == "class":
+            return f"{value:.1%}"
+        return f"{value:.3g} {self.unit}".strip()
+
+    def verdict(self) -> str:
+        """Return what is proposed, and what that is worth, in a sentence or two."""
+        proposed = self.proposed
+        if proposed is None:
+            return "Nothing was tried to its end, so nothing is proposed."
+        start = self.lines[0]
+        what = self.measure
+        if proposed is start:
+            text = (
+                "The settings the search started from are proposed: nothing that was "
+                f"tried is clearly better or cheaper ({what} {self.shown(start.error)})."
+            )
+        else:
+            text = (
+                f"Proposed: {proposed.text}; {what} {self.shown(proposed.error)}, with "
+                f"the settings it started from {self.shown(start.error)}."
+            )
+        return text if self.complete else f"{text} The search was stopped early."
+
+    def judged(self) -> str:
+        """Return which rows judged the lines, and which were not looked at."""
+        text = (
+            f"Short trainings, judged on {', '.join(self.folds)}, each held out in "
+            f"turn; {self.untouched} was not looked at."
+        )
+        if self.task not in (None, "index"):
+            text += (
+                " A decoding scores all blocks, so its score is a little too good for "
+                "settings that were searched."
+            )
+        if self.left_out:
+            text += f" Not searched: {'; '.join(self.left_out)}."
+        return text
+
+
+def _cost(training: TrainConfig, n_neurons: int) -> int:
+    """Multiply–adds of one window, layer by layer; a running mean costs nothing."""
+    network = parse(training.model_architecture, training.first_kernel)
+    sizes = {
+        "u": training.num_hidden_units,
+        "h": training.num_hidden_units // 2,
+        "d": training.output_dimension,
+    }
+    width, length, total = n_neurons, sum(network.receptive_field), 0
+    length -= network.mean_over - 1
+    for layer in network.layers:
+        out = sizes[layer.size] * layer.factor if layer.size else width
+        length = max(1, (length - layer.kernel) // layer.stride + 1)
+        total += length * layer.kernel * width * out
+        width = out + width if layer.beside else out
+    return total
