@@ -29,6 +29,10 @@ examples:
       --target position --out results
   a suite2p folder, an embedding of time alone
     napari-cebra run --rois suite2p/plane0 --rate 30 --out results
+  settings searched on held-out blocks, and a run with them
+    napari-cebra search --traces traces.npy --rate 30 --variables behaviour.csv \\
+      --target position --save searched.json
+    napari-cebra run --config searched.json --out results
   what a run did, once more
     napari-cebra run --config results/config.json --out again
 """
@@ -45,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     commands_of = top.add_subparsers(required=True, metavar="COMMAND")
     _demo(commands_of)
     _run(commands_of)
+    _search(commands_of)
     return top
 
 
@@ -85,17 +90,44 @@ def _run(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument("--out", metavar="DIR", required=True, help="folder for results")
-    run.add_argument(
+    _recording_and_settings(run)
+    run.set_defaults(command=commands.run)
+
+
+def _search(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    search = commands_of.add_parser(
+        "search",
+        help="search settings for a recording of yours on held-out blocks",
+        description=(
+            "Try a few receptive fields, first kernels, temperatures and output "
+            "dimensions by short trainings, judged on held-out parts of the training "
+            "rows (the last repeat, or block, is not looked at); takes a minute or "
+            "two. Prints a table and what it proposes."
+        ),
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    search.add_argument(
+        "--save",
+        metavar="FILE",
+        help="write all settings, with those proposed, for run --config FILE",
+    )
+    _recording_and_settings(search)
+    search.set_defaults(command=commands.search)
+
+
+def _recording_and_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--config",
         metavar="FILE",
         help="settings that an earlier run wrote (config.json); other options replace "
         "those in it",
     )
-    _seed(run)
-    _activity(run.add_argument_group("activity (one of them)"))
-    _clock(run.add_argument_group("what was shown and done"))
-    _choices(run.add_argument_group("what is learnt and decoded"))
-    run.set_defaults(command=commands.run)
+    _seed(command)
+    _activity(command.add_argument_group("activity (one of them)"))
+    _clock(command.add_argument_group("what was shown and done"))
+    _choices(command.add_argument_group("what is learnt and decoded"))
+    _encoder(command.add_argument_group("encoder (default: what is recommended)"))
 
 
 def _activity(group: argparse._ArgumentGroup) -> None:
@@ -193,6 +225,39 @@ def _choices(group: argparse._ArgumentGroup) -> None:
     add("--steps", type=int, metavar="N", help="longest training, in steps")
     add("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1 or mps")
     add("--threads", type=int, metavar="N", help="CPU threads (default: all)")
+
+
+def _encoder(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    length = group.add_mutually_exclusive_group()
+    length.add_argument(
+        "--receptive-field",
+        type=_seconds,
+        metavar="S",
+        help="seconds of activity seen at once",
+    )
+    length.add_argument(
+        "--receptive-frames",
+        type=int,
+        metavar="N",
+        help="the same in imaging frames, where the rate is not known",
+    )
+    add(
+        "--encoder",
+        metavar="KIND",
+        help="mean (running mean, hidden layer), linear (running mean alone), offset "
+        "(published layers), wide (first convolution over the whole window); or a "
+        'published name, or layers such as "u2 +3 +3 +3 d3"',
+    )
+    add(
+        "--first-kernel",
+        type=int,
+        metavar="N",
+        help="imaging frames that the first layer with weights sees",
+    )
+    add("--hidden-units", type=int, metavar="N", help="width of the encoder")
+    add("--dimensions", type=int, metavar="N", help="number of latents")
+    add("--temperature", type=_number, metavar="X", help="of the InfoNCE loss")
 
 
 def _seed(group: argparse.ArgumentParser) -> None:

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_cebra.pipeline import SearchResult
+
 _SCORES = (
     ("within_1s", "within 1 s", "{:.3f}", "max"),
     ("median_frame_error", "median frame error", "{:.1f}", "min"),
@@ -42,6 +44,17 @@ def print_results(summary: Mapping[str, Any], folder: Path) -> None:
     if summary["target"]["kind"] == "movie" and rows:
         print("Frames are looked up in the movie, not painted.")
     print(f"Results: {folder}")
+
+
+def print_search(result: SearchResult) -> None:
+    """Print what was tried, what is proposed, and what judged it."""
+    header = ("window", "kernel", "temperature", "latents", result.heading, "spread")
+    print("".join(f"{cell:>15}" for cell in header))
+    for line in result.lines:
+        mark = "  proposed" if line is result.proposed else ""
+        print("".join(f"{cell:>15}" for cell in result.cells(line)) + mark)
+    print(result.verdict())
+    print(result.judged())
 
 
 def _rows(decoding: Mapping[str, Any]) -> list[tuple[str, ...]]:

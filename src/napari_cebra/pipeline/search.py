@@ -17,7 +17,7 @@ from napari_cebra.pipeline.target import Target
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from napari_cebra.embedding import TrainConfig, TrainReport
     from napari_cebra.pipeline.config import PipelineConfig
@@ -33,6 +33,8 @@ _FOLDS = 3
 _TEMPERATURES = (0.5, 2.0, 4.0)
 _DIMENSIONS = (0.25, 0.5, 2.0)
 _LEAST_DIMENSION = 3
+_WIDEST_KERNEL = 12
+"""A wider one takes longer than all else together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +179,7 @@ class Search:
         """Return the settings to try beside one, in one respect."""
         if name == "temperature":
             values = [training.temperature * factor for factor in _TEMPERATURES]
-            return [replace(training, temperature=round(v, 4)) for v in values]
+            return [replace(training, temperature=round(v, 3)) for v in values]
         if name == "dimension":
             old = training.output_dimension
             found = {max(_LEAST_DIMENSION, round(old * f)) for f in _DIMENSIONS}
@@ -190,7 +192,8 @@ class Search:
             shapes = [replace(shape, frames=n) for n in lengths(shape.frames)]
         else:
             third = -(-shape.frames // 3)
-            kernels = {1, third, shape.frames} - {shape.kernel(self._movie)}
+            kernels = {k for k in (1, third, shape.frames) if k <= _WIDEST_KERNEL}
+            kernels -= {shape.kernel(self._movie)}
             shapes = [replace(shape, first_kernel=k) for k in sorted(kernels)]
         return [replace(training, **s.settings(self._movie)) for s in shapes]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -171,6 +171,10 @@ class SearchResult:
         """The settings to train with; None before the first line."""
         return None if self.proposed is None else self.proposed.training
 
+    def settings(self) -> PipelineConfig:
+        """Return all settings, with what is proposed for the training."""
+        return replace(self.config, training=self.training or self.config.training)
+
     def table(self) -> list[dict[str, Any]]:
         """Return the lines as flat dicts, for a table or a CSV file."""
         sign = -1 if self.task is None else 1
@@ -188,13 +192,31 @@ class SearchResult:
             for line in self.lines
         ]
 
-    def shown(self, value: float) -> str:
-        """Return an error (or bits) as a person reads it, with its unit."""
+    @property
+    def heading(self) -> str:
+        """A short name of the errors, with their unit, for a column."""
         if self.task is None:
-            return f"{-value:.2f} bits".replace("-", "−")
-        if self.task == "class":
-            return f"{value:.1%}"
-        return f"{value:.3g} {self.unit}".strip()
+            return "Bits"
+        unit = "%" if self.task == "class" else self.unit
+        return f"Error ({unit})" if unit else "Error"
+
+    def cells(self, line: SearchLine) -> tuple[str, ...]:
+        """Return window, kernel, temperature, latents, error and spread as texts."""
+        factor = {None: -1.0, "class": 100.0}.get(self.task, 1.0)
+        spread = abs(factor) * line.spread
+        return (
+            line.window,
+            "–" if line.first_kernel is None else str(line.first_kernel),
+            f"{line.training.temperature:g}",
+            str(line.training.output_dimension),
+            f"{factor * line.error:.3g}".replace("-", "−"),
+            "–" if math.isnan(spread) else f"{spread:.2g}",
+        )
+
+    def shown(self, line: SearchLine) -> str:
+        """Return a line's error (or bits) with its unit."""
+        unit = {None: "bits", "class": "%"}.get(self.task, self.unit)
+        return f"{self.cells(line)[4]} {unit}".strip()
 
     def verdict(self) -> str:
         """Return what is proposed, and what that is worth, in a sentence or two."""
@@ -205,13 +227,14 @@ class SearchResult:
         what = self.measure
         if proposed is start:
             text = (
-                "The settings the search started from are proposed: nothing that was "
-                f"tried is clearly better or cheaper ({what} {self.shown(start.error)})."
+                "The settings the search started from are proposed: nothing tried is "
+                f"clearly better, or as good and cheaper ({what} "
+                f"{self.shown(start)})."
             )
         else:
             text = (
-                f"Proposed: {proposed.text}; {what} {self.shown(proposed.error)}, with "
-                f"the settings it started from {self.shown(start.error)}."
+                f"Proposed: {proposed.text}; {what} {self.shown(proposed)}, with "
+                f"the settings it started from {self.shown(start)}."
             )
         return text if self.complete else f"{text} The search was stopped early."
 
