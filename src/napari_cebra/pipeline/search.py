@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cebra.decoding import Split, contiguous_folds
-from napari_cebra.pipeline.encoder_shape import EncoderShape
+from napari_cebra.pipeline.encoder_shape import LONGEST, EncoderShape
 from napari_cebra.pipeline.fit_split import fit_split
 from napari_cebra.pipeline.search_result import SearchLine, SearchResult
 from napari_cebra.pipeline.stage import Stage, fitted_values
@@ -140,21 +140,26 @@ class Search:
         SearchResult
         """
         self._begun = time.perf_counter()
-        coordinates = self._coordinates()
-        self._total = 1 + sum(
-            len(self._others(name, self.base)) for name in coordinates
-        )
+        ahead = self._coordinates()
+        self._expect(ahead, self.base, 1)
         best = yield from self._try(self.base)
         assert best is not None
-        for name in coordinates:
+        while ahead:
+            others = self._others(ahead.pop(0), best.training)
+            self._expect(ahead, best.training, len(others))
             tried = [best]
-            for training in self._others(name, best.training):
+            for training in others:
                 line = yield from self._try(training)
                 if line is not None:
                     tried.append(line)
             best = min(tried, key=lambda line: line.error)
         self._complete = True
         return self.result()
+
+    def _expect(self, ahead: list[str], training: TrainConfig, now: int) -> None:
+        """Count the lines to come, for the progress."""
+        later = sum(len(self._others(name, training)) for name in ahead)
+        self._total = self._done + now + later
 
     def _coordinates(self) -> list[str]:
         if self.target is None:
@@ -189,7 +194,12 @@ class Search:
         shape = EncoderShape.of(training, self._movie)
         assert shape is not None
         if name == "frames":
-            shapes = [replace(shape, frames=n) for n in lengths(shape.frames)]
+            kernel = shape.first_kernel
+            shapes = [
+                EncoderShape(shape.kind, n, kernel if kernel and kernel <= n else None)
+                for n in lengths(shape.frames)
+                if n <= LONGEST
+            ]
         else:
             third = -(-shape.frames // 3)
             kernels = {k for k in (1, third, shape.frames) if k <= _WIDEST_KERNEL}
@@ -213,6 +223,7 @@ class Search:
             return None
         self._done += 1
         self._lines[training] = line
+        yield self._report(line.text, 0.0)
         return line
 
     def _judged(
@@ -309,7 +320,9 @@ class Search:
             return "frames"
         return "" if variable.kind == "discrete" else variable.units
 
-    def _report(self, text: str, share: float, report: TrainReport) -> SearchReport:
+    def _report(
+        self, text: str, share: float, report: TrainReport | None = None
+    ) -> SearchReport:
         done = self._done + share
         left = None
         if done:
@@ -320,8 +333,7 @@ class Search:
             round(done * _PER_TRAINING),
             self._total * _PER_TRAINING,
             left,
-            # what it reaches on the rows it is judged by says little while it runs
-            replace(report, bits_heldout=None),
+            report,
             self.result(),
         )
 
