@@ -77,13 +77,19 @@ def search(chosen: argparse.Namespace) -> int:
     from napari_cebra.pipeline import exhaust, load_recording, search_settings
 
     config = configuration(chosen)
+    saved = None if chosen.save is None else Path(chosen.save)
+    if saved is not None and (saved.is_dir() or not saved.parent.is_dir()):
+        raise InvalidInput(
+            f"The settings cannot be saved as {saved}; name a file in a folder that "
+            "exists."
+        )
     with ProgressLine() as line:
         recording = exhaust(load_recording(config), line.show)
         result = exhaust(search_settings(recording, config), line.show)
     print_search(result)
-    if chosen.save is not None:
-        Path(chosen.save).write_text(result.settings().to_json(), encoding="utf-8")
-        print(f"Settings: {chosen.save}")
+    if saved is not None:
+        saved.write_text(result.settings().to_json(), encoding="utf-8")
+        print(f"Settings: {saved}")
     return 0
 
 
