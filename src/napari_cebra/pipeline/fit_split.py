@@ -49,7 +49,12 @@ def fit_split(
 def in_words(frames: int, rate: float | None) -> str:
     """Return a number of frames with the seconds they last, where known."""
     count = f"{frames} frame{'s' if frames != 1 else ''}"
-    return count if rate is None else f"{frames / rate:.2g} s ({count})"
+    return count if rate is None else f"{seconds_in_words(frames / rate)} ({count})"
+
+
+def seconds_in_words(seconds: float) -> str:
+    """Return seconds as a person reads them: "0.33 s", "12 s", "400 s"."""
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def _check_window(

@@ -14,7 +14,7 @@ from napari_cebra.pipeline.fit_split import fit_split
 from napari_cebra.pipeline.search_result import SearchLine, SearchResult
 from napari_cebra.pipeline.stage import Stage, fitted_values
 from napari_cebra.pipeline.target import Target
-from napari_cebra.recording import InvalidInput
+from napari_cebra.recording import InvalidInput, NapariCebraError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -216,7 +216,7 @@ class Search:
             return self._lines[training]
         try:
             line = yield from self._judged(training)
-        except InvalidInput:
+        except NapariCebraError:
             if training is self.base:
                 raise
             self._total -= 1
@@ -239,6 +239,11 @@ class Search:
                 yield self._report(f"{line.text}; {fold.name}", share, report)
             errors.append(self._errors(stage))
         mean = {s: float(np.mean([e[s] for e in errors])) for s in errors[0]}
+        if not mean:
+            raise InvalidInput(
+                "The held-out blocks are too short to be judged; use a longer "
+                "recording or a shorter receptive field."
+            )
         steps, k = min(mean, key=lambda setting: mean[setting])
         return replace(line, errors=tuple(e[steps, k] for e in errors))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_cebra.embedding.descriptions import parse
 from napari_cebra.pipeline.encoder_shape import EncoderShape
+from napari_cebra.pipeline.fit_split import seconds_in_words
 
 if TYPE_CHECKING:
     from napari_cebra.decoding.knn import Task
@@ -84,7 +85,7 @@ class SearchLine:
         """The receptive field in words."""
         if self.seconds is None:
             return f"{self.frames} frame{'s' if self.frames != 1 else ''}"
-        return f"{self.seconds:.2g} s"
+        return seconds_in_words(self.seconds)
 
     @property
     def text(self) -> str:

@@ -18,8 +18,8 @@ from napari_cebra.widgets.form_rows import Choice, Whole, add, form, set_row_vis
 _LONGEST_MEAN = 100_000
 _OWN = "own"
 _KINDS = {
-    "mean": "Running mean, hidden layer",
-    "linear": "Running mean, linear",
+    "mean": "Hidden layer",
+    "linear": "Linear",
     "offset": "Published offset layers",
     "wide": "Wide first convolution",
     _OWN: "Own description",
@@ -87,6 +87,15 @@ class EncoderForm(QWidget):
         self._recommended: str | None = None
 
         rows = self._rows = form(self)
+        self._kind = add(
+            rows,
+            "Encoder",
+            Choice(),
+            "Its layers. Hidden layer and Linear: on a running mean over the window. "
+            "Published offset layers: those of offset10-model and its like, at any "
+            "length. Wide first convolution: one layer sees the whole window. Own "
+            "description: a published name or a line of layers",
+        )
         self._length = add(
             rows,
             "Receptive field",
@@ -94,6 +103,13 @@ class EncoderForm(QWidget):
             "How much activity the encoder sees at once: a latent is made of the "
             "frames around its own. Long windows average noise away, short ones "
             "resolve what changes fast; none crosses the border of a trial",
+        )
+        self._own = add(
+            rows,
+            "Description",
+            QLineEdit(),
+            'A published name such as offset36-model-dropout, or layers such as "u2 +3 '
+            '+3 +3 d3"; the guide has the language',
         )
         self._count = QLabel()
         self._count.setWordWrap(True)
@@ -104,22 +120,6 @@ class EncoderForm(QWidget):
         self._problem.setStyleSheet("color: #d9a032;")
         self._problem.hide()
         rows.addRow(self._problem)
-        self._kind = add(
-            rows,
-            "Encoder",
-            Choice(),
-            "Its layers. Running mean: an average over the window, then one hidden "
-            "layer or none. Published offset layers: those of offset10-model and its "
-            "like, at any length. Wide first convolution: one layer sees the whole "
-            "window. Own description: a published name or a line of layers",
-        )
-        self._own = add(
-            rows,
-            "Description",
-            QLineEdit(),
-            'A published name such as offset36-model-dropout, or layers such as "u2 +3 '
-            '+3 +3 d3"; the guide has the language',
-        )
         self.first_kernel = Whole(0, 10, 0, "frames")
         self._offer_kinds()
         self.setValue(self._base)
@@ -246,8 +246,8 @@ class EncoderForm(QWidget):
             frames = sum(
                 receptive_field(value["model_architecture"], value["first_kernel"])
             )
-        except InvalidInput as error:
-            return str(error)
+        except InvalidInput:
+            return ""  # `set_problem` says why
         return f"Receptive field: {in_words(frames, self._rate)}"
 
 

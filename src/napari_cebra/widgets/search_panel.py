@@ -22,7 +22,8 @@ from napari_cebra.widgets.job_bar import JobBar
 if TYPE_CHECKING:
     from napari_cebra.pipeline.search_result import SearchLine, SearchResult
 
-_ROWS_SHOWN = 8
+_ROWS_SHOWN = 10
+_ROW_HEIGHT = 22
 _COLUMNS = (
     ("Window", "Receptive field: how much activity the encoder sees at once"),
     ("Kernel", "Imaging frames that the first layer with weights sees"),
@@ -105,7 +106,7 @@ class SearchPanel(QWidget):
         self._result = result
         self.table.show_lines(result)
         if result.proposed is not None:
-            self.table.selectRow(result.lines.index(result.proposed))
+            self.table.choose(result.lines.index(result.proposed))
         self._text.setText(result.verdict())
         self._judged.setText(result.judged())
         self._show_parts(under_way=False)
@@ -146,7 +147,9 @@ class _Table(QTableWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(4, QHeaderView.ResizeMode.ResizeToContents)
         header.setMinimumSectionSize(20)
+        self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
 
     def clear_lines(self) -> None:
         """Show none."""
@@ -173,6 +176,12 @@ class _Table(QTableWidget):
                 font.setBold(line is result.proposed)
                 item.setFont(font)
         self._fit_height()
+
+    def choose(self, row: int) -> None:
+        """Choose a line and show those around it."""
+        self.selectRow(row)
+        middle = QAbstractItemView.ScrollHint.PositionAtCenter
+        self.scrollToItem(self.item(row, 0), middle)
 
     def _fit_height(self) -> None:
         height = self.horizontalHeader().sizeHint().height() + 4
