@@ -511,6 +511,13 @@ def test_a_cancelled_search_keeps_the_lines_it_has(person, v1):
     assert step.form.value() == started
     assert step.button.isEnabled()
 
+    person.clicks(step.search_button)
+    person.qtbot.waitUntil(panel.bar.isVisible)
+    person.workspace.clear()
+    person.waits()
+    assert not panel.isVisible(), "what was found for another recording"
+    assert panel.value() is None and step.searching._search is None
+
 
 def test_a_window_longer_than_the_recording_is_told_before_training(person, v1):
     person.loads(v1)

@@ -16,6 +16,7 @@ from napari_cebra.viewer.training_plot import TrainingPlot
 from napari_cebra.widgets import docks, preferences
 from napari_cebra.widgets.job_bar import JobBar
 from napari_cebra.widgets.search_panel import SearchPanel
+from napari_cebra.widgets.searching import Searching
 from napari_cebra.widgets.step import Step
 from napari_cebra.widgets.training_form import TrainingChoice, TrainingForm
 
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
     from napari_cebra.pipeline import Embedding, PipelineConfig
     from napari_cebra.pipeline.fit import FitReport
-    from napari_cebra.pipeline.search import Search, SearchReport
-    from napari_cebra.pipeline.search_result import SearchLine, SearchResult
+    from napari_cebra.pipeline.search_result import SearchLine
     from napari_cebra.recording import Recording
     from napari_cebra.widgets.session import Session
 
@@ -59,7 +59,7 @@ class TrainStep(Step):
             "Fill in what is recommended for this recording and target"
         )
         self.panel = SearchPanel()
-        self._search: Search | None = None
+        self.searching = Searching(self, self.panel)
         buttons = QHBoxLayout()
         buttons.addWidget(self.search_button)
         buttons.addWidget(self.recommended_button)
@@ -74,7 +74,7 @@ class TrainStep(Step):
         self._offer_device()
 
         self.form.valueChanged.connect(self._on_form)
-        self.search_button.clicked.connect(lambda: self.try_to(self.search))
+        self.search_button.clicked.connect(self._on_search)
         self.recommended_button.clicked.connect(self._back_to_recommended)
         self.panel.useWanted.connect(self._use)
         session.configChanged.connect(self._show_config)
@@ -120,28 +120,8 @@ class TrainStep(Step):
             return
         config = self._config()
         _check(recording, config)
-        self._search = None
-
-        def make() -> Generator[SearchReport | Progress, None, SearchResult]:
-            yield Progress(0, 0, "", "Preparing")
-            from napari_cebra.pipeline.search import Search
-
-            self._search = Search(recording, config)
-            return (yield from self._search.run())
-
-        # of one kind with a training, which would take half its speed
-        job = self.start_job(
-            "training",
-            "Searching settings",
-            make,
-            self.panel.setValue,
-            bar=self.panel.bar,
-        )
-        if job is not None:
-            self.panel.begin()
-            job.progressed.connect(self._on_search_report)
-            job.stopped.connect(self._show_what_was_tried)
-            job.errored.connect(self.panel.forget)
+        self.session.fit = None
+        self.searching.begin(recording, config)
 
     def _config(self) -> PipelineConfig:
         """Return the session's settings with those of the form."""
@@ -198,16 +178,8 @@ class TrainStep(Step):
         if report.latents is not None:
             self.session.workspace.show_live(report.latents)
 
-    def _on_search_report(self, report: Any) -> None:
-        if hasattr(report, "result"):
-            self.panel.follow(report.result)
-
-    def _show_what_was_tried(self) -> None:
-        if self._search is None or not self._search.result().lines:
-            self.panel.forget()
-            self.message.info("The search was stopped before its first line.")
-        else:
-            self.panel.setValue(self._search.result())
+    def _on_search(self) -> None:
+        self.try_to(self.search)
 
     def _use(self, line: SearchLine) -> None:
         """Put the settings of a line into the form."""
@@ -262,7 +234,7 @@ class TrainStep(Step):
         if self.session.workspace.embedding is None:
             self.message.clear()  # it told of another recording
         self.plot.hide()
-        self.panel.forget()
+        self.searching.forget()
         if recording is not None:
             names = [] if recording.stimulus is None else [STIMULUS]
             names += [variable.name for variable in recording.variables]
@@ -285,7 +257,7 @@ class TrainStep(Step):
             self._recommend()
         found = self.panel.value()
         if found is not None and found.config.target != value.target:
-            self.panel.forget()  # it told of another target
+            self.searching.forget()  # it told of another target
         self._show_problem()
         self._refresh_buttons()
 
