@@ -11,7 +11,11 @@ import numpy as np
 from napari_cebra.decoding import Split, contiguous_folds
 from napari_cebra.pipeline.encoder_shape import LONGEST, EncoderShape
 from napari_cebra.pipeline.fit_split import fit_split
-from napari_cebra.pipeline.search_result import SearchLine, SearchResult
+from napari_cebra.pipeline.search_result import (
+    SearchLine,
+    SearchResult,
+    propose,
+)
 from napari_cebra.pipeline.stage import Stage, fitted_values
 from napari_cebra.pipeline.target import Target
 from napari_cebra.recording import InvalidInput, NapariCebraError
@@ -74,12 +78,13 @@ def search_settings(
 class Search:
     """A search under way; `result` returns what is known at any moment.
 
-    One setting after the other is tried at a few values, the best of each being
-    kept for the next. Every try is trained a third as long as the real thing, and
-    judged on held-out parts of the training rows alone: with a repeated movie
-    three of the training repeats in turn (the last repeat, which `decode` is
-    scored on, is never touched); otherwise up to three contiguous blocks, with
-    gaps (the last block is never touched, but `decode` scores the others too).
+    One setting after the other is tried at a few values, going on from the
+    cheapest that is as good as the best (see `propose`). Every try is trained a
+    third as long as the real thing, and judged on held-out parts of the training
+    rows alone: with a repeated movie three of the training repeats in turn (the
+    last repeat, which `decode` is scored on, is never touched); otherwise up to
+    three contiguous blocks, with gaps (the last block is never touched, but
+    `decode` scores the others too).
 
     A target is judged by how well it is decoded. Without one, only the output
     dimension is searched, by held-out goodness of fit: bits at other temperatures
@@ -142,17 +147,17 @@ class Search:
         self._begun = time.perf_counter()
         ahead = self._coordinates()
         self._expect(ahead, self.base, 1)
-        best = yield from self._try(self.base)
-        assert best is not None
+        here = yield from self._try(self.base)
+        assert here is not None
         while ahead:
-            others = self._others(ahead.pop(0), best.training)
-            self._expect(ahead, best.training, len(others))
-            tried = [best]
+            others = self._others(ahead.pop(0), here.training)
+            self._expect(ahead, here.training, len(others))
+            tried = [here]
             for training in others:
                 line = yield from self._try(training)
                 if line is not None:
                     tried.append(line)
-            best = min(tried, key=lambda line: line.error)
+            here = propose(tried)
         self._complete = True
         return self.result()
 

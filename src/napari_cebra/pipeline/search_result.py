@@ -14,6 +14,8 @@ from napari_cebra.pipeline.encoder_shape import EncoderShape
 from napari_cebra.pipeline.fit_split import seconds_in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_cebra.decoding.knn import Task
     from napari_cebra.embedding import TrainConfig
     from napari_cebra.pipeline.config import PipelineConfig
@@ -109,6 +111,17 @@ class SearchLine:
         return bool(more.mean() <= more.std(ddof=1) / math.sqrt(more.size))
 
 
+def propose(lines: Sequence[SearchLine]) -> SearchLine:
+    """Return the cheapest line that is as good as the best.
+
+    Among lines of one cost the first, which the search started from, comes before
+    all others, and then the one with the least error.
+    """
+    best = min(lines, key=lambda line: line.error)
+    good = [line for line in lines if line.as_good_as(best)]
+    return min(good, key=lambda line: (line.cost, line is not lines[0], line.error))
+
+
 @dataclass(frozen=True, eq=False)
 class SearchResult:
     """The lines of the table, in the order in which they were tried.
@@ -155,17 +168,8 @@ class SearchResult:
 
     @cached_property
     def proposed(self) -> SearchLine | None:
-        """The cheapest line that is as good as the best (see `SearchLine`).
-
-        Among lines of one cost, what the search started from, then the one with
-        the least error.
-        """
-        best = self.best
-        if best is None:
-            return None
-        good = [line for line in self.lines if line.as_good_as(best)]
-        start = self.lines[0]
-        return min(good, key=lambda line: (line.cost, line is not start, line.error))
+        """What `propose` chooses of all lines; None before the first."""
+        return propose(self.lines) if self.lines else None
 
     @property
     def training(self) -> TrainConfig | None:
