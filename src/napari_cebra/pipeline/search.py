@@ -47,6 +47,8 @@ class SearchReport:
 
     Parameters
     ----------
+    unit : str
+        Says that `done` and `total` are to be read as a share.
     result : SearchResult
         Of what was tried so far.
     """
@@ -57,6 +59,7 @@ class SearchReport:
     seconds_left: float | None
     report: TrainReport | None
     result: SearchResult
+    unit: str = "%"
 
 
 def search_settings(
@@ -117,6 +120,7 @@ class Search:
         self._complete = False
         self._done, self._total = 0, 0
         self._begun = time.perf_counter()
+        self._first: tuple[float, float] | None = None
         self.folds = self._folds(self.base)
 
     def result(self) -> SearchResult:
@@ -241,7 +245,9 @@ class Search:
             stage = self._stage(training, fold, number)
             for report in stage.run():
                 share = (number + report.step / report.max_steps) / len(folds)
-                yield self._report(f"{line.text}; {fold.name}", share, report)
+                yield self._report(
+                    f"Try {self._done + 1}: {line.text}; {fold.name}", share, report
+                )
             errors.append(self._errors(stage))
         mean = {s: float(np.mean([e[s] for e in errors])) for s in errors[0]}
         if not mean:
@@ -334,10 +340,13 @@ class Search:
         self, text: str, share: float, report: TrainReport | None = None
     ) -> SearchReport:
         done = self._done + share
+        now = time.perf_counter()
+        if self._first is None:  # what is loaded before says nothing of the rest
+            self._first = now, done
+        begun, before = self._first
         left = None
-        if done:
-            spent = time.perf_counter() - self._begun
-            left = spent * (self._total - done) / done
+        if done > before:
+            left = (now - begun) * (self._total - done) / (done - before)
         return SearchReport(
             text,
             round(done * _PER_TRAINING),
