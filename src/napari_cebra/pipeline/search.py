@@ -299,7 +299,7 @@ class Search:
         if target is not None and target.stimulus is not None:
             outer = target.folds(recording, gap, config.decoding.n_blocks)[-1]
             repeat = target.stimulus.repeat
-            numbers = np.unique(repeat[outer.refit])
+            numbers = np.unique(repeat[outer.refit]).tolist()
             inner = [
                 (f"repeat {number}", outer.refit & (repeat == number), None)
                 for number in evenly(numbers, _FOLDS)
