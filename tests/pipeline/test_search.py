@@ -164,6 +164,9 @@ def test_the_cheapest_of_the_good_is_proposed(found):
     result = replace(found[0], lines=(start, same, cheap, poor))
     assert result.proposed is cheap
     assert replace(result, lines=(start, same, poor)).proposed is start
+    long = line(1, 0.1, 0.1, 0.1, frames=30)
+    assert "search again" in replace(result, lines=(start, long)).verdict()
+    assert "search again" not in result.verdict()
 
 
 def test_what_cannot_be_searched_is_said(tiny, config):

@@ -241,6 +241,12 @@ class SearchResult:
                 f"Proposed: {proposed.text}; {what} {self.shown(proposed)}, with "
                 f"the settings it started from {self.shown(start)}."
             )
+            tried = [line.frames for line in self.lines]
+            if len(set(tried)) > 1 and proposed.frames in (min(tried), max(tried)):
+                text += (
+                    " No window beyond this one was tried: use it and search again "
+                    "to do so."
+                )
         return text if self.complete else f"{text} The search was stopped early."
 
     def judged(self) -> str:
