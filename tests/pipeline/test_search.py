@@ -156,14 +156,16 @@ def test_as_good_as_is_judged_fold_by_fold():
     assert line(5, 1.0, 2.0, 4.0).spread == pytest.approx(np.std([1, 2, 4], ddof=1))
 
 
-def test_the_cheapest_of_the_good_is_proposed(found):
+def test_what_it_started_from_is_left_only_for_something_clearly_better(found):
     start = line(5, 1.0, 2.0, 3.0)
-    cheap = line(1, 0.6, 2.7, 3.0)
+    luckier = line(1, 0.6, 2.2, 3.0)
+    result = replace(found[0], lines=(start, luckier))
+    assert result.best is luckier and result.proposed is start
+    best = line(9, 0.1, 1.1, 2.1)
+    cheap = line(4, 0.0, 1.4, 2.1)
     poor = line(0, 9.0, 9.0, 9.0)
-    same = line(5, 0.9, 2.0, 3.2)
-    result = replace(found[0], lines=(start, same, cheap, poor))
-    assert result.proposed is cheap
-    assert replace(result, lines=(start, same, poor)).proposed is start
+    result = replace(found[0], lines=(start, luckier, best, cheap, poor))
+    assert result.best is best and result.proposed is cheap
     long = line(1, 0.1, 0.1, 0.1, frames=30)
     assert "search again" in replace(result, lines=(start, long)).verdict()
     assert "search again" not in result.verdict()

@@ -168,8 +168,15 @@ class SearchResult:
 
     @cached_property
     def proposed(self) -> SearchLine | None:
-        """What `propose` chooses of all lines; None before the first."""
-        return propose(self.lines) if self.lines else None
+        """What is proposed; None before the first line.
+
+        What the search started from, unless the best is clearly better: with few
+        held-out parts, what is only cheaper may be worse on others. Then the
+        cheapest that is as good as the best.
+        """
+        if self.best is None or self.lines[0].as_good_as(self.best):
+            return self.lines[0] if self.lines else None
+        return propose(self.lines)
 
     @property
     def training(self) -> TrainConfig | None:
@@ -233,8 +240,7 @@ class SearchResult:
         if proposed is start:
             text = (
                 "The settings the search started from are proposed: nothing tried is "
-                f"clearly better, or as good and cheaper ({what} "
-                f"{self.shown(start)})."
+                f"clearly better ({what} {self.shown(start)})."
             )
         else:
             text = (
@@ -242,7 +248,8 @@ class SearchResult:
                 f"the settings it started from {self.shown(start)}."
             )
             tried = [line.frames for line in self.lines]
-            if len(set(tried)) > 1 and proposed.frames in (min(tried), max(tried)):
+            at_the_end = proposed.frames in (min(tried), max(tried))
+            if at_the_end and proposed.frames != start.frames:
                 text += (
                     " No window beyond this one was tried: use it and search again "
                     "to do so."
