@@ -40,6 +40,10 @@ def test_every_coordinate_is_tried_from_where_it_started(found):
     assert all(np.isfinite(line.errors).all() for line in result.lines)
     assert result.proposed in result.lines and result.best in result.lines
     assert result.settings().training == result.training
+    table = result.table()
+    assert [row["proposed"] for row in table].count(True) == 1
+    assert table[0]["receptive_field_s"] == 0.3
+    assert table[0]["mean frame error"] == start.error
 
 
 def test_progress_ends_at_its_total(found):
