@@ -82,6 +82,8 @@ def test_the_receptive_field_is_typed_in_seconds(form):
     assert form.encoder._count.text() == "36 frames at 30 Hz"
     QTest.keyClick(length, Qt.Key.Key_Up)
     assert form.encoder._count.text() == "37 frames at 30 Hz"
+    types(length, "2000")
+    assert length.text() == "2000.0 s"
 
 
 def test_frames_where_the_rate_is_not_known(form):

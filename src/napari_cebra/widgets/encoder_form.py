@@ -45,7 +45,8 @@ class Length(Whole):
         """Return frames as a person reads them."""
         if self._rate is None:
             return f"{frames} frame{'s' if frames != 1 else ''}"
-        return f"{frames / self._rate:.3g} s"
+        seconds = frames / self._rate
+        return f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.1f} s"
 
     def valueFromText(self, text: str) -> int:
         """Return what was typed as frames."""
@@ -59,11 +60,11 @@ class Length(Whole):
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         """Take any number, with or without its unit."""
-        digits = _NUMBER.match(text)[1]
-        rest = text[_NUMBER.match(text).end() :].strip()
+        number = _NUMBER.match(text)
+        rest = text[number.end() :].strip()
         if not "seconds".startswith(rest) and not "frames".startswith(rest):
             return QValidator.State.Invalid, text, position
-        has_number = any(sign.isdigit() for sign in digits)
+        has_number = any(sign.isdigit() for sign in number[1])
         state = QValidator.State.Acceptable
         return (state if has_number else QValidator.State.Intermediate), text, position
 
