@@ -16,13 +16,7 @@ import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_cebra.pipeline import (
-    STIMULUS,
-    exhaust,
-    fit,
-    load_recording,
-    search_settings,
-)
+from napari_cebra.pipeline import STIMULUS, exhaust, fit, load_recording
 from napari_cebra.pipeline.project import open_project
 from napari_cebra.recording import Progress
 from napari_cebra.simulate import V1Movie, write_v1_recording
@@ -451,84 +445,3 @@ def test_traces_that_outdate_a_saved_embedding_are_not_saved_over_it(
     person.waits(lambda: not workspace.unsaved)
     stored = open_project(folder).recording.traces.made_by
     assert stored["neuropil_coefficient"] == 0.35
-
-
-def begins_a_search(person, v1):
-    """Load, choose settings that take a moment, and press Search."""
-    step = person.dock.train
-    person.loads(v1)
-    person.extracts(v1)
-    person.opens(step)
-    recommended = step.form.value()
-    assert not step.recommended_button.isEnabled()
-    step.form._steps.setValue(STEPS)
-    step.form._units.setValue(8)
-    step.form._batch.setValue(64)
-    step.form._threads.setValue(1)
-    started = step.form.value()
-    person.clicks(step.search_button)
-    assert not step.button.isEnabled()
-    return step, recommended, started
-
-
-def test_a_search_in_the_window_finds_what_a_script_finds(person, v1):
-    step, recommended, started = begins_a_search(person, v1)
-    panel, workspace = step.panel, person.workspace
-    person.waits(lambda: panel.value() is not None and panel.value().complete)
-    found = panel.value()
-    config = replace(
-        person.dock.session.config, target=started.target, training=started.config
-    )
-    scripted = exhaust(search_settings(workspace.recording, config))
-    assert [line.errors for line in found.lines] == [
-        line.errors for line in scripted.lines
-    ]
-    assert panel.table.rowCount() == len(found.lines)
-    assert panel.chosen() is found.proposed
-
-    panel.table.selectRow(1)
-    person.clicks(panel.use_button)
-    assert step.form.value().config == found.lines[1].training
-    assert workspace.embedding is None
-    person.clicks(step.recommended_button)
-    assert step.form.value() == recommended
-    step.form._mode.setValue("time")
-    assert not panel.isVisible(), "what was found for another target"
-
-
-def test_a_cancelled_search_keeps_the_lines_it_has(person, v1):
-    step, _, started = begins_a_search(person, v1)
-    panel = step.panel
-    person.qtbot.waitUntil(
-        lambda: panel.value() is not None and len(panel.value().lines) > 1,
-        timeout=60_000,
-    )
-    person.clicks(panel.bar.stop_button)
-    person.waits()
-    assert len(panel.value().lines) >= 2 and not panel.value().complete
-    assert "stopped early" in panel._text.text()
-    assert panel.chosen() is panel.value().proposed
-    assert step.form.value() == started
-    assert step.button.isEnabled()
-
-    person.clicks(step.search_button)
-    person.qtbot.waitUntil(panel.bar.isVisible)
-    person.workspace.clear()
-    person.waits()
-    assert not panel.isVisible(), "what was found for another recording"
-    assert panel.value() is None and step.searching._search is None
-
-
-def test_a_window_longer_than_the_recording_is_told_before_training(person, v1):
-    person.loads(v1)
-    person.extracts(v1)
-    step = person.dock.train
-    person.opens(step)
-    step.form.encoder._length.setValue(5000)
-    assert "longer than the longest stretch" in step.form.encoder._problem.text()
-    person.clicks(step.button)
-    assert "longer than the longest stretch" in step.message.text()
-    assert not person.dock.session.jobs.under_way
-    person.clicks(step.recommended_button)
-    assert not step.form.encoder._problem.isVisible()
-    assert step.message.level() == "none"
