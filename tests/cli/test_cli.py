@@ -15,6 +15,8 @@ from napari_cebra.pipeline.summary import schema
 
 
 def swap(arguments, option, value):
+    if option not in arguments:
+        return [*arguments, option, str(value)]
     at = arguments.index(option)
     return [*arguments[: at + 1], str(value), *arguments[at + 2 :]]
 
@@ -66,6 +68,47 @@ def test_config_repeats_a_run(arguments, tmp_path):
         for timed in ("seconds", "choosing_seconds"):
             summary["training"].pop(timed)
     assert first == second
+
+
+def test_the_encoder_by_its_length(arguments, v1, tmp_path):
+    chosen = ("--encoder", "mean", "--receptive-field", "0.5", "--first-kernel", "2")
+    widths = ("--hidden-units", "6", "--dimensions", "4", "--temperature", "0.3")
+    assert main([*arguments, *chosen, *widths]) == 0
+    config = pipeline.PipelineConfig.from_json(
+        (tmp_path / "out" / "config.json").read_text()
+    )
+    mean_over = round(0.5 * v1.rate) - 1
+    assert config.training.model_architecture == f"m{mean_over} u2 d1"
+    assert config.training.num_hidden_units == 6
+    assert config.training.output_dimension == 4
+    assert config.training.temperature == 0.3
+    assert config.encoder == pipeline.EncoderConfig()
+
+
+def test_search_finds_what_a_script_finds(arguments, tmp_path, capsys):
+    arguments = ["search", *without(arguments[1:], "--out")]
+    saved = tmp_path / "searched.json"
+    arguments += ["--encoder", "mean", "--save", str(saved)]
+    assert main(arguments) == 0
+    said = capsys.readouterr()
+    assert "Error (frames)" in said.out and "proposed" in said.out
+    assert "repeat 3 was not looked at" in said.out
+    config = pipeline.PipelineConfig.from_json(saved.read_text())
+
+    stored = tmp_path / "settings.json"
+    start = pipeline.PipelineConfig.from_json(stored.read_text())
+    start = replace(
+        start,
+        source=config.source,
+        target=config.target,
+        training_changes={"max_iterations": 12},
+        encoder=pipeline.EncoderConfig(kind="mean"),
+    )
+    recording = pipeline.exhaust(pipeline.load_recording(start))
+    result = pipeline.exhaust(pipeline.search_settings(recording, start))
+    assert config.training == result.training
+    for line in result.lines:
+        assert result.cells(line)[4] in said.out
 
 
 def test_a_variable_and_an_unknown_rate(arguments, v1, tmp_path):
@@ -144,6 +187,10 @@ def folder_that_is_a_file(path):
         (lambda path: {"--device": "cuda:77"}, ("cuda:77",)),
         (lambda path: {"--stack": path / "gone.tif"}, ("gone.tif",)),
         (lambda path: {"--steps": 0}, ("max_iterations",)),
+        (lambda path: {"--receptive-field": 20}, ("longer than the longest stretch",)),
+        (lambda path: {"--receptive-frames": 0}, ("frames", "from 1")),
+        (lambda path: {"--first-kernel": 99}, ("does not fit",)),
+        (lambda path: {"--encoder": "u2 nonsense"}, ("no encoder called",)),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(bad, words, arguments, tmp_path, capsys):
@@ -232,6 +279,10 @@ def test_interrupt_leaves_nothing_half_written(
         (["run", "--out", "x", "--rate", "-3"], "not a positive number"),
         (["run", "--out", "x", "--rate", "fast"], "not a number of Hz"),
         (["run", "--out", "x", "--kind", "odd"], "invalid choice"),
+        (
+            ["run", "--out", "x", "--receptive-field", "1", "--receptive-frames", "9"],
+            "not allowed with",
+        ),
         (["paint"], "invalid choice"),
         ([], "COMMAND"),
     ],
@@ -252,6 +303,7 @@ def test_misspelt_commands(words, said, capsys):
         (["run", "--out", "x"], "no activity to load"),
         (["run", "--out", "x", "--config", "gone.json"], "gone.json"),
         (["run", "--out", "x", "--seed", "-1"], "seed"),
+        (["search", "--save", "gone/settings.json"], "a folder that exists"),
     ],
 )
 def test_options_that_do_not_go_together(words, said, capsys, tmp_path, monkeypatch):

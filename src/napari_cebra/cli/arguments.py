@@ -32,6 +32,10 @@ examples:
   which variables explain the activity
     napari-cebra compare --rois suite2p/plane0 --variables behaviour.csv \\
       --candidates position speed position+speed --out compared
+  settings searched on held-out blocks, and a run with them
+    napari-cebra search --traces traces.npy --rate 30 --variables behaviour.csv \\
+      --target position --save searched.json
+    napari-cebra run --config searched.json --out results
   what a run did, once more
     napari-cebra run --config results/config.json --out again
 """
@@ -49,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     _demo(commands_of)
     _run(commands_of)
     _compare(commands_of)
+    _search(commands_of)
     return top
 
 
@@ -89,17 +94,44 @@ def _run(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument("--out", metavar="DIR", required=True, help="folder for results")
-    run.add_argument(
+    _recording_and_settings(run)
+    run.set_defaults(command=commands.run)
+
+
+def _search(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    search = commands_of.add_parser(
+        "search",
+        help="search settings for a recording of yours on held-out blocks",
+        description=(
+            "Try a few receptive fields, first kernels, temperatures and output "
+            "dimensions by short trainings, judged on held-out parts of the training "
+            "rows (the last repeat, or block, is not looked at); takes a minute or "
+            "two. Prints a table and what it proposes."
+        ),
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    search.add_argument(
+        "--save",
+        metavar="FILE",
+        help="write all settings, with those proposed, for run --config FILE",
+    )
+    _recording_and_settings(search)
+    search.set_defaults(command=commands.search)
+
+
+def _recording_and_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--config",
         metavar="FILE",
         help="settings that an earlier run wrote (config.json); other options replace "
         "those in it",
     )
-    _seed(run)
-    _activity(run.add_argument_group("activity (one of them)"))
-    _clock(run.add_argument_group("what was shown and done"))
-    _choices(run.add_argument_group("what is learnt and decoded"))
-    run.set_defaults(command=commands.run)
+    _seed(command)
+    _activity(command.add_argument_group("activity (one of them)"))
+    _clock(command.add_argument_group("what was shown and done"))
+    _choices(command.add_argument_group("what is learnt and decoded"))
+    _encoder(command.add_argument_group("encoder (default: what is recommended)"))
 
 
 def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -145,6 +177,7 @@ def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _seed(compare)
     _activity(compare.add_argument_group("activity (one of them)"))
     _clock(compare.add_argument_group("what was shown and done"))
+    _encoder(compare.add_argument_group("encoder (default: what is recommended)"))
     _machine(compare.add_argument_group("training"))
     nothing = dict.fromkeys(("target", "kind", "period", "mode"))
     compare.set_defaults(command=commands.compare, **nothing)
@@ -250,6 +283,39 @@ def _machine(group: argparse._ArgumentGroup) -> None:
     add("--steps", type=int, metavar="N", help="longest training, in steps")
     add("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1 or mps")
     add("--threads", type=int, metavar="N", help="CPU threads (default: all)")
+
+
+def _encoder(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    length = group.add_mutually_exclusive_group()
+    length.add_argument(
+        "--receptive-field",
+        type=_seconds,
+        metavar="S",
+        help="seconds of activity seen at once",
+    )
+    length.add_argument(
+        "--receptive-frames",
+        type=int,
+        metavar="N",
+        help="the same in imaging frames, where the rate is not known",
+    )
+    add(
+        "--encoder",
+        metavar="KIND",
+        help="mean (running mean, hidden layer), linear (running mean alone), offset "
+        "(published layers), wide (first convolution over the whole window); or a "
+        'published name, or layers such as "u2 +3 +3 +3 d3"',
+    )
+    add(
+        "--first-kernel",
+        type=int,
+        metavar="N",
+        help="imaging frames that the first layer with weights sees",
+    )
+    add("--hidden-units", type=int, metavar="N", help="width of the encoder")
+    add("--dimensions", type=int, metavar="N", help="number of latents")
+    add("--temperature", type=_number, metavar="X", help="of the InfoNCE loss")
 
 
 def _seed(group: argparse.ArgumentParser) -> None:

@@ -110,6 +110,31 @@ def _candidates(
     return [name if name in there else tuple(name.split("+")) for name in asked]
 
 
+def search(chosen: argparse.Namespace) -> int:
+    """Search settings for a recording."""
+    from napari_cebra.cli.progress import ProgressLine
+    from napari_cebra.cli.report import print_search
+    from napari_cebra.io import replacing
+    from napari_cebra.pipeline import exhaust, load_recording, search_settings
+
+    config = configuration(chosen)
+    saved = None if chosen.save is None else Path(chosen.save)
+    if saved is not None and (saved.is_dir() or not saved.parent.is_dir()):
+        raise InvalidInput(
+            f"The settings cannot be saved as {saved}; name a file in a folder that "
+            "exists."
+        )
+    with ProgressLine() as line:
+        recording = exhaust(load_recording(config), line.show)
+        result = exhaust(search_settings(recording, config), line.show)
+    print_search(result)
+    if saved is not None:
+        with replacing(saved) as draft:
+            draft.write_text(result.settings().to_json(), encoding="utf-8")
+        print(f"Settings: {saved}")
+    return 0
+
+
 def configuration(chosen: argparse.Namespace) -> PipelineConfig:
     """Return the settings that the arguments describe.
 
@@ -119,6 +144,7 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
         If one cannot be used, or two contradict each other.
     """
     from napari_cebra.pipeline import PipelineConfig
+    from napari_cebra.pipeline.encoder_shape import KINDS
 
     base = PipelineConfig()
     if chosen.config is not None:
@@ -140,14 +166,28 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
         "max_iterations": chosen.steps,
         "device": chosen.device,
         "threads": chosen.threads,
+        "num_hidden_units": chosen.hidden_units,
+        "output_dimension": chosen.dimensions,
+        "temperature": chosen.temperature,
     }
+    encoder = {
+        "seconds": chosen.receptive_field,
+        "frames": chosen.receptive_frames,
+        "first_kernel": chosen.first_kernel,
+    }
+    if chosen.encoder in KINDS:
+        encoder["kind"] = chosen.encoder
+    elif chosen.encoder is not None:
+        training["model_architecture"] = chosen.encoder
     training = {key: value for key, value in training.items() if value is not None}
+    encoder = {key: value for key, value in encoder.items() if value is not None}
     return replace(
         base,
         source=source,
         target=replace(base.target, **target),
         decoding=replace(base.decoding, **_given(base.decoding, given)),
         training_changes={**base.training_changes, **training},
+        encoder=replace(base.encoder, **encoder),
         seed=base.seed if chosen.seed is None else chosen.seed,
     )
 

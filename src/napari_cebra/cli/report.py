@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from napari_cebra.pipeline import HypothesisComparison
+    from napari_cebra.pipeline import HypothesisComparison, SearchResult
 
 _SCORES = (
     ("within_1s", "within 1 s", "{:.3f}", "max"),
@@ -82,6 +82,17 @@ def print_comparison(found: HypothesisComparison, name: str, folder: Path) -> No
     for row in found.hypotheses:
         print(verdict(row))
     print(f"Results: {folder}")
+
+
+def print_search(result: SearchResult) -> None:
+    """Print what was tried, what is proposed, and what judged it."""
+    header = ("window", "kernel", "temperature", "latents", result.heading, "spread")
+    print("".join(f"{cell:>15}" for cell in header))
+    for line in result.lines:
+        mark = "  proposed" if line is result.proposed else ""
+        print("".join(f"{cell:>15}" for cell in result.cells(line)) + mark)
+    print(result.verdict())
+    print(result.judged())
 
 
 def _rows(decoding: Mapping[str, Any]) -> list[tuple[str, ...]]:

@@ -18,6 +18,7 @@ from napari_cebra.pipeline.embedding_result import (
     TrainingLog,
     display_coordinates,
 )
+from napari_cebra.pipeline.encoder_shape import EncoderConfig, EncoderShape
 from napari_cebra.pipeline.fit import Fit, FitReport, fit
 from napari_cebra.pipeline.hypotheses import (
     Comparison,
@@ -50,6 +51,8 @@ from napari_cebra.pipeline.roi_traces import (
     suite2p_traces,
 )
 from napari_cebra.pipeline.run import Results, exhaust, run
+from napari_cebra.pipeline.search import Search, SearchReport, search_settings
+from napari_cebra.pipeline.search_result import SearchLine, SearchResult
 from napari_cebra.pipeline.summary import correlation_with_truth, summarise
 from napari_cebra.pipeline.target import Target
 
@@ -62,6 +65,8 @@ __all__ = [
     "DecodingConfig",
     "Display",
     "Embedding",
+    "EncoderConfig",
+    "EncoderShape",
     "Fit",
     "FitReport",
     "HypothesisComparison",
@@ -73,6 +78,10 @@ __all__ = [
     "Results",
     "RoiShares",
     "RoiTraces",
+    "Search",
+    "SearchLine",
+    "SearchReport",
+    "SearchResult",
     "SourceConfig",
     "StackReference",
     "Target",
@@ -96,6 +105,7 @@ __all__ = [
     "roi_traces",
     "run",
     "save_project",
+    "search_settings",
     "suite2p_traces",
     "summarise",
     "write_results",

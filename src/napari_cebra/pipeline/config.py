@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from napari_cebra.decoding.knn import Weighting
 from napari_cebra.embedding.config import TrainConfig, recommended
+from napari_cebra.pipeline.encoder_shape import EncoderConfig
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.traces import TraceKind
 from napari_cebra.recording.variable import VariableKind
@@ -213,6 +214,8 @@ class PipelineConfig:
         None takes what is recommended for the recording.
     training_changes : mapping
         Settings of `TrainConfig` that replace those, recommended or not.
+    encoder : EncoderConfig
+        Changes of the encoder that `training` names: its length and kind.
     decoding : DecodingConfig
     seed : int
         Of everything random; replaces the seed in `training`.
@@ -228,6 +231,7 @@ class PipelineConfig:
     target: TargetConfig = field(default_factory=TargetConfig)
     training: TrainConfig | None = None
     training_changes: Mapping[str, Any] = field(default_factory=dict)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
     seed: int = 0
 
@@ -258,24 +262,33 @@ class PipelineConfig:
                 )
             )
         training = replace(training, **self.training_changes)
+        is_movie = self.target.name == STIMULUS
+        encoder = self.encoder.settings(training, recording.rate, is_movie)
+        training = replace(training, **encoder)
         if training.threads is None:
             from napari_cebra.embedding import default_threads
 
             training = replace(training, threads=default_threads())
-        return replace(self, training=training, training_changes={})
+        return replace(
+            self, training=training, training_changes={}, encoder=EncoderConfig()
+        )
+
+    @property
+    def receptive_field(self) -> tuple[int, int]:
+        """Frames before a row, and from it on, that the (resolved) encoder sees."""
+        from napari_cebra.embedding.descriptions import receptive_field
+
+        assert self.training is not None
+        return receptive_field(
+            self.training.model_architecture, self.training.first_kernel
+        )
 
     def gap(self, rate: float | None) -> int:
         """Return the frames left out at the border of a block.
 
         The receptive field of the (resolved) training plus the calcium decay.
         """
-        from napari_cebra.embedding import receptive_field
-
-        assert self.training is not None
-        window = receptive_field(
-            self.training.model_architecture, self.training.first_kernel
-        )
-        return self.decoding.gap(window, rate)
+        return self.decoding.gap(self.receptive_field, rate)
 
     def _kind_of_target(self, recording: Recording) -> str | None:
         if self.target.name is None:
@@ -314,6 +327,7 @@ class PipelineConfig:
             "dff": DffSettings,
             "target": TargetConfig,
             "training": TrainConfig,
+            "encoder": EncoderConfig,
             "decoding": DecodingConfig,
         }
         for name, section in sections.items():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_cebra.decoding import Split, validation_split
 from napari_cebra.pipeline.embedding_result import Embedding
+from napari_cebra.pipeline.fit_split import fit_split
 from napari_cebra.pipeline.stage import Stage
 from napari_cebra.pipeline.target import Target
 from napari_cebra.recording import NapariCebraError
@@ -82,27 +82,17 @@ class Fit:
     Raises
     ------
     InvalidInput
-        If the target is not in the recording, or leaves too few rows.
+        If the target is not in the recording, leaves too few rows, or the
+        receptive field does not fit into them.
     """
 
     def __init__(self, recording: Recording, config: PipelineConfig) -> None:
         self.recording = recording
         self.target = Target.of(recording, config.target.name)
         self.config = config.resolved(recording)
-        self.split = self._split()
+        self.split = fit_split(recording, self.target, self.config)
         self._chosen: _Chosen | None = None
         self._stage: Stage | None = None
-
-    def _split(self) -> Split:
-        recording, target = self.recording, self.target
-        gap = self.config.gap(recording.rate)
-        if target is not None and target.stimulus is not None:
-            folds = target.folds(recording, gap, self.config.decoding.n_blocks)
-            return folds[-1]
-        usable = recording.valid
-        if target is not None and self.config.target.mode != "time":
-            usable = usable & target.known
-        return validation_split(usable, gap, recording.trials)
 
     def run(
         self, latents_every: float | None = None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QWheelEvent
 
-_LABEL_WIDTH = 122  # of the longest label, so that the forms line up
+_LABEL_WIDTH = 128  # of the longest label, so that the forms line up
 
 
 def form(parent: QWidget) -> QFormLayout:

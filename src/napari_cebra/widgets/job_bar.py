@@ -145,7 +145,9 @@ class _Pace:
 def _status(job: Job, report: object, per_second: float | None) -> str:
     parts = [getattr(report, "text", "") or job.name]
     done, total = getattr(report, "done", None), getattr(report, "total", None)
-    if done is not None and total:
+    if done is not None and total and getattr(report, "unit", "") == "%":
+        parts.append(f"{100 * done / total:.0f} %")
+    elif done is not None and total:
         parts.append(f"{count(done)} of {count(total)} {getattr(report, 'unit', '')}")
     if per_second is not None and getattr(report, "unit", "") == "frames":
         parts.append(f"{count(per_second)} fps")

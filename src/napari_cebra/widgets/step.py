@@ -109,6 +109,7 @@ class Step(QWidget):
         on_result: Callable[[Any], None],
         *,
         stopped_text: str = "",
+        bar: JobBar | None = None,
     ) -> Job | None:
         """Run a generator in the background with progress and messages here.
 
@@ -122,6 +123,8 @@ class Step(QWidget):
             Called on the GUI thread with what the generator returned.
         stopped_text : str
             What to say where the person stopped it.
+        bar : JobBar, optional
+            Where its progress is shown; default the step's own.
         """
         self.message.clear()
         try:
@@ -130,7 +133,7 @@ class Step(QWidget):
             self.message.error(str(error))
             return None
         self._job, self._on_result, self._stopped_text = job, on_result, stopped_text
-        self.bar.follow(job)
+        (self.bar if bar is None else bar).follow(job)
         # Bound methods: Qt lets go of them when the dock is closed in mid-job.
         job.returned.connect(self._on_job_returned)
         job.errored.connect(self._on_job_errored)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtWidgets import QHBoxLayout, QPushButton
+
 from napari_cebra.embedding import TrainConfig, recommended
 from napari_cebra.pipeline.config import STIMULUS
-from napari_cebra.recording import Progress
+from napari_cebra.pipeline.fit_split import fit_split
+from napari_cebra.pipeline.target import Target
+from napari_cebra.recording import NapariCebraError, Progress
 from napari_cebra.viewer.training_plot import TrainingPlot
 from napari_cebra.widgets import docks, preferences
 from napari_cebra.widgets.job_bar import JobBar
+from napari_cebra.widgets.search_panel import SearchPanel
+from napari_cebra.widgets.searching import Searching
 from napari_cebra.widgets.step import Step
 from napari_cebra.widgets.training_form import TrainingChoice, TrainingForm
 
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_cebra.pipeline import Embedding, PipelineConfig
     from napari_cebra.pipeline.fit import FitReport
+    from napari_cebra.pipeline.search_result import SearchLine
     from napari_cebra.recording import Recording
     from napari_cebra.widgets.session import Session
 
@@ -41,7 +48,24 @@ class TrainStep(Step):
         self._recommended: TrainConfig | None = None
         self._coloured_by: str | None = None
         self.form = TrainingForm()
+        self.search_button = QPushButton("Search…")
+        self.search_button.setToolTip(
+            "Try a few receptive fields, temperatures and dimensions on this recording "
+            "by short trainings, judged on held-out parts of the training rows; takes "
+            "a minute or two"
+        )
+        self.recommended_button = QPushButton("Back to recommended")
+        self.recommended_button.setToolTip(
+            "Fill in what is recommended for this recording and target"
+        )
+        self.panel = SearchPanel()
+        self.searching = Searching(self, self.panel)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.search_button)
+        buttons.addWidget(self.recommended_button)
         self.fields.addWidget(self.form)
+        self.fields.addLayout(buttons)
+        self.fields.addWidget(self.panel)
         self.plot = TrainingPlot(session.viewer)
         self.plot.setMinimumHeight(260)
         self.plot.hide()
@@ -50,6 +74,9 @@ class TrainStep(Step):
         self._offer_device()
 
         self.form.valueChanged.connect(self._on_form)
+        self.search_button.clicked.connect(self._on_search)
+        self.recommended_button.clicked.connect(self._back_to_recommended)
+        self.panel.useWanted.connect(self._use)
         session.configChanged.connect(self._show_config)
         connect = self.connections.add
         connect(session.workspace.recording_changed, self._on_recording)
@@ -70,13 +97,8 @@ class TrainStep(Step):
         recording = self.session.workspace.recording
         if recording is None:
             return
-        choice = self.form.value()
-        config = replace(
-            self.session.config,
-            target=choice.target,
-            training=choice.config,
-            seed=choice.config.seed,
-        )
+        config = self._config()
+        _check(recording, config)
         self.session.config = config
         self._colour_by_target(recording, config.target.name)
         self.plot.show()
@@ -90,6 +112,26 @@ class TrainStep(Step):
         if job is not None:
             job.progressed.connect(self._on_report)
             job.stopped.connect(self._keep_what_was_learnt)
+
+    def search(self) -> None:
+        """Search settings on held-out parts of the training rows."""
+        recording = self.session.workspace.recording
+        if recording is None:
+            return
+        config = self._config()
+        _check(recording, config)
+        self.session.fit = None
+        self.searching.begin(recording, config)
+
+    def _config(self) -> PipelineConfig:
+        """Return the session's settings with those of the form."""
+        choice = self.form.value()
+        return replace(
+            self.session.config,
+            target=choice.target,
+            training=choice.config,
+            seed=choice.config.seed,
+        )
 
     def _colour_by_target(self, recording: Recording, target: str | None) -> None:
         """Open the latents; a target trained on for the first time colours them."""
@@ -120,6 +162,14 @@ class TrainStep(Step):
         else:
             self.announce("done", _summary(embedding))
         self.button.setText("Train" if embedding is None else "Train again")
+        self._refresh_buttons()
+
+    def _refresh_buttons(self) -> None:
+        ready = self.session.workspace.recording is not None and not self.is_busy
+        changed = self.form.value().config != self._recommended
+        self.search_button.setEnabled(ready)
+        self.recommended_button.setEnabled(ready and changed)
+        self.panel.use_button.setEnabled(ready)
 
     def _on_report(self, report: Any) -> None:
         if not hasattr(report, "report"):
@@ -127,6 +177,30 @@ class TrainStep(Step):
         self.session.workspace.training_report.emit(report)
         if report.latents is not None:
             self.session.workspace.show_live(report.latents)
+
+    def _on_search(self) -> None:
+        self.try_to(self.search)
+
+    def _use(self, line: SearchLine) -> None:
+        """Put the settings of a line into the form."""
+        choice = self.form.value()
+        config = replace(
+            choice.config,
+            model_architecture=line.training.model_architecture,
+            first_kernel=line.training.first_kernel,
+            temperature=line.training.temperature,
+            output_dimension=line.training.output_dimension,
+        )
+        self.form.setValue(TrainingChoice(choice.target, config))
+        self.message.info(
+            f"The form now has {line.text}. Train with it, or go back to what is "
+            "recommended."
+        )
+
+    def _back_to_recommended(self) -> None:
+        self._recommended = None
+        self._recommend()
+        self.message.clear()
 
     def _on_trained(self, embedding: Embedding) -> None:
         self.session.fit = None
@@ -160,11 +234,12 @@ class TrainStep(Step):
         if self.session.workspace.embedding is None:
             self.message.clear()  # it told of another recording
         self.plot.hide()
+        self.searching.forget()
         if recording is not None:
             names = [] if recording.stimulus is None else [STIMULUS]
             names += [variable.name for variable in recording.variables]
             self.form.set_targets(names)
-            self.form.set_rate(recording.rate)
+            self.form.encoder.set_rate(recording.rate)
             self._recommend()
         self.refresh()
 
@@ -180,6 +255,22 @@ class TrainStep(Step):
         # Another target asks for other settings, unless a person chose them.
         if value.config == self._recommended:
             self._recommend()
+        found = self.panel.value()
+        if found is not None and found.config.target != value.target:
+            self.searching.forget()  # it told of another target
+        self._show_problem()
+        self._refresh_buttons()
+
+    def _show_problem(self) -> None:
+        """Say at the receptive field, before Train, that it does not fit in."""
+        recording = self.session.workspace.recording
+        problem = ""
+        if recording is not None:
+            try:
+                _check(recording, self._config())
+            except NapariCebraError as error:
+                problem = str(error)
+        self.form.encoder.set_problem(problem)
 
     def _recommend(self) -> None:
         """Fill in what is recommended for this recording and target."""
@@ -202,6 +293,7 @@ class TrainStep(Step):
         )
         if config != self._recommended or config != self.form.value().config:
             self._recommended = config
+            self.form.encoder.set_recommended(config)
             self.form.setValue(TrainingChoice(target, config))
 
     def _offer_device(self) -> None:
@@ -215,6 +307,11 @@ class TrainStep(Step):
 
         job = self.session.jobs.job("device", "Looking for a GPU", look)
         job.returned.connect(self.form.set_device_text)
+
+
+def _check(recording: Recording, config: PipelineConfig) -> None:
+    """Raise what keeps these settings from being trained on this recording."""
+    fit_split(recording, Target.of(recording, config.target.name), config)
 
 
 def _training(

@@ -9,14 +9,14 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_cebra.embedding import TrainConfig
-from napari_cebra.pipeline.config import TargetConfig
+from napari_cebra.pipeline.config import STIMULUS, TargetConfig
+from napari_cebra.widgets.encoder_form import EncoderForm
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.form_rows import Choice, Real, Whole, add, form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PUBLISHED = {f"offset{n}-model": n for n in (1, 5, 10, 15, 20, 36, 40, 50)}
 _MODES = (
     ("behavior", "Behaviour or stimulus"),
     ("time", "Time (no variable)"),
@@ -47,10 +47,9 @@ class TrainingForm(QWidget):
         super().__init__(parent)
         start = TrainConfig()
         self._base = start
-        self._rate: float | None = None
 
-        main = QWidget()
-        rows = form(main)
+        first = QWidget()
+        rows = form(first)
         self._mode = add(
             rows,
             "Learn from",
@@ -65,18 +64,13 @@ class TrainingForm(QWidget):
             Choice(),
             "The variable that the embedding is organised by and that is decoded",
         )
-        self._encoder = add(
-            rows,
-            "Receptive field",
-            Choice(),
-            "How many imaging frames the encoder sees at once, and its layers: what "
-            "is recommended for this recording, or a published offset model",
-        )
-        self._offer_encoders()
+        self.encoder = EncoderForm()
+        main = QWidget()
+        rows = form(main)
         self._dimension = add(
             rows,
             "Output dimension",
-            Whole(2, 128, start.output_dimension),
+            Whole(2, 4096, start.output_dimension),
             "Number of latents; more than three are drawn through their principal "
             "components",
         )
@@ -120,6 +114,14 @@ class TrainingForm(QWidget):
 
         rare = QWidget()
         more = form(rare)
+        add(
+            more,
+            "First kernel",
+            self.encoder.first_kernel,
+            "Imaging frames that the first layer with weights sees; auto is what is "
+            "recommended for this kind of encoder. A wider one can tell the order of "
+            "events, and has more weights to learn",
+        )
         self._units = add(
             more,
             "Hidden units",
@@ -170,6 +172,8 @@ class TrainingForm(QWidget):
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(first)
+        column.addWidget(self.encoder)
         column.addWidget(main)
         column.addWidget(self._advanced)
 
@@ -177,7 +181,6 @@ class TrainingForm(QWidget):
         for choice in (
             self._mode,
             self._target,
-            self._encoder,
             self._temperature_mode,
             self._device,
         ):
@@ -196,13 +199,14 @@ class TrainingForm(QWidget):
             self._threads,
         ):
             number.valueChanged.connect(self._on_changed)
+        self.encoder.valueChanged.connect(self._on_changed)
 
     def value(self) -> TrainingChoice:
         """Return what is chosen."""
         mode = str(self._mode.value())
         config = replace(
             self._base,
-            model_architecture=str(self._encoder.value()),
+            **self.encoder.value(),
             output_dimension=self._dimension.value(),
             max_iterations=self._steps.value(),
             temperature=self._temperature.value(),
@@ -228,8 +232,8 @@ class TrainingForm(QWidget):
         self._mode.setValue(value.target.mode)
         if value.target.name is not None:
             self._target.setValue(value.target.name)
-        self._offer_encoders()
-        self._encoder.setValue(config.model_architecture)
+        self.encoder.set_movie(self._is_movie())
+        self.encoder.setValue(config)
         self._dimension.setValue(config.output_dimension)
         self._steps.setValue(config.max_iterations)
         self._temperature.setValue(config.temperature)
@@ -255,33 +259,15 @@ class TrainingForm(QWidget):
             self._mode.setValue("behavior" if names else "time")
         self._on_changed()
 
-    def set_rate(self, rate: float | None) -> None:
-        """Say the receptive field in seconds too; None where that is not known."""
-        if rate == self._rate:
-            return
-        self._rate = rate
-        self._offer_encoders()
-
-    def _offer_encoders(self) -> None:
-        own = self._base.model_architecture
-        names = [] if own in _PUBLISHED else [own]
-        names += _PUBLISHED
-        self._encoder.set_items((name, self._in_words(name)) for name in names)
-
-    def _in_words(self, name: str) -> str:
-        frames = _PUBLISHED.get(name)
-        if frames is None:
-            from napari_cebra.embedding import receptive_field  # loads PyTorch
-
-            frames = sum(receptive_field(name))
-        seconds = "" if self._rate is None else f" ({frames / self._rate:.2g} s)"
-        return f"{frames} frame{'s' if frames > 1 else ''}{seconds}, {name}"
+    def _is_movie(self) -> bool:
+        return self._mode.value() != "time" and self._target.value() == STIMULUS
 
     def set_device_text(self, text: str) -> None:
         """Say which device that is here."""
         self._device_text.setText(text)
 
     def _on_changed(self, *_: object) -> None:
+        self.encoder.set_movie(self._is_movie())
         has_targets = self._target.count() > 0
         self._target.setEnabled(has_targets and self._mode.value() != "time")
         self._target.setPlaceholderText("" if has_targets else "no variable loaded")
