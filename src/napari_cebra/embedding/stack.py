@@ -15,6 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_cebra.embedding.convolutions import (
+    convolve,
+    input_gradient,
+    weight_gradient,
+)
+
 if TYPE_CHECKING:
     from napari_cebra.embedding.architectures import Network
 
@@ -149,8 +155,7 @@ class _Stack(torch.autograd.Function):
                 h = h.index_select(0, index)
                 n = len(index) // _length(steps[i:])
             weight, bias = parameters[2 * i], parameters[2 * i + 1]
-            taps = weight.permute(2, 1, 0).contiguous()
-            y = _convolve(h, taps, bias, n)
+            y = convolve(h, weight, bias, n)
             before: Tensor | None = y
             crop = (step.kernel - 1) // 2 * n
             inputs = h
@@ -162,7 +167,7 @@ class _Stack(torch.autograd.Function):
                 h = F.gelu(y)
             else:
                 h, before = y, None
-            kept.append((inputs, before, taps))
+            kept.append((inputs, before, weight))
         if index is not None and whole == len(steps):
             ctx.rows = len(h)
             h = h.index_select(0, index)
@@ -179,20 +184,15 @@ class _Stack(torch.autograd.Function):
             grad, n = _spread(grad, ctx.index, ctx.rows), 1
         for i in reversed(range(len(steps))):
             step = steps[i]
-            x, before, taps = ctx.kept[i]
+            x, before, weight = ctx.kept[i]
             through = grad
             if before is not None:
                 through = _gelu_backward(grad, before)
-            grads[2 * i], grads[2 * i + 1] = _weight_gradients(
-                x, through, step.kernel, n
-            )
+            grads[2 * i] = weight_gradient(x, through, step.kernel, n)
+            grads[2 * i + 1] = through.sum(0)
             if i == 0:
                 break
-            behind = torch.empty_like(x)
-            behind[len(through) :] = 0
-            torch.mm(through, taps[0].T, out=behind[: len(through)])
-            for t in range(1, len(taps)):
-                behind[t * n : t * n + len(through)].addmm_(through, taps[t].T)
+            behind = input_gradient(through, weight, x, n)
             if step.skip:
                 crop = (step.kernel - 1) // 2 * n
                 kept = grad if step.skip == "+" else through
@@ -205,24 +205,6 @@ class _Stack(torch.autograd.Function):
 
 def _length(steps: tuple[Step, ...]) -> int:
     return 1 + sum(step.kernel - 1 for step in steps)
-
-
-def _convolve(x: Tensor, taps: Tensor, bias: Tensor, n: int) -> Tensor:
-    """(P·n, C) → ((P - k + 1)·n, O): the sum over taps of shifted products."""
-    rows = len(x) - (len(taps) - 1) * n
-    y = torch.addmm(bias, x[:rows], taps[0])
-    for t in range(1, len(taps)):
-        y.addmm_(x[t * n : t * n + rows], taps[t])
-    return y
-
-
-def _weight_gradients(
-    x: Tensor, grad: Tensor, kernel: int, n: int
-) -> tuple[Tensor, Tensor]:
-    each = grad.new_empty(kernel, x.shape[1], grad.shape[1])
-    for t in range(kernel):
-        torch.mm(x[t * n : t * n + len(grad)].T, grad, out=each[t])
-    return each.permute(2, 1, 0).contiguous(), grad.sum(0)
 
 
 def _spread(grad: Tensor, index: Tensor, rows: int) -> Tensor:
