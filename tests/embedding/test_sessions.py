@@ -17,7 +17,6 @@ from napari_cebra.embedding import (
     TimePairs,
     TrainConfig,
 )
-from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.pairs import Rows
 from napari_cebra.embedding.sessions import (
     MultiEncoder,
@@ -27,7 +26,6 @@ from napari_cebra.embedding.sessions import (
     adapt,
     bind_sessions,
 )
-from napari_cebra.embedding.sessions.contrast import contrast
 from napari_cebra.embedding.sessions.network import embed
 from napari_cebra.embedding.sessions.training import Drawn
 from napari_cebra.recording import InvalidInput, complete_windows
@@ -267,25 +265,6 @@ def test_recordings_that_share_nothing_are_refused():
     with pytest.raises(InvalidInput, match="within one recording"):
         pairs = [MoviePairs(np.zeros(n, int), np.zeros(n, int)) for n in LENGTHS]
         drawn(pairs)
-
-
-@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-def test_the_loss_in_blocks_is_the_loss(distance):
-    criterion = InfoNCE(0.3, True, 0.05, distance)
-    parts = [torch.randn(700, 5, generator=generator(s)) for s in range(3)]
-    results = []
-    for function in (
-        lambda *p: criterion(*p).total,
-        lambda *p: contrast(criterion, *p),
-    ):
-        given = [p.clone().requires_grad_() for p in parts]
-        criterion.zero_grad()
-        loss = 3 * function(*given)
-        loss.backward()
-        results.append([loss, *(p.grad for p in given)])
-        results[-1].append(criterion.log_inverse_temperature.grad)
-    for mine, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
 def config_of(**options):

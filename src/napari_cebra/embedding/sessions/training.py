@@ -15,7 +15,6 @@ from napari_cebra.embedding.encoder import Encoder, Standardization, build_netwo
 from napari_cebra.embedding.loop import Loop, torch_errors
 from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.objective import Objective, generators
-from napari_cebra.embedding.sessions.contrast import contrast
 from napari_cebra.embedding.sessions.encoders import MultiEncoder
 from napari_cebra.embedding.sessions.masks import Masks
 from napari_cebra.embedding.sessions.network import embed
@@ -306,7 +305,7 @@ class SessionObjective(Objective):
             if k == 0 and len(batch.orders) == 2:  # hybrid: behaviour
                 few = slice(0, HYBRID_DIMENSIONS)
                 some = reference[:, few], positive[:, few], negative[:, few]
-                loss = loss + contrast(self.criterion, *some)
+                loss = loss + self.criterion(*some).total
             else:
-                loss = loss + contrast(self.criterion, reference, positive, negative)
+                loss = loss + self.criterion(reference, positive, negative).total
         return loss

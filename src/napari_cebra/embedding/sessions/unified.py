@@ -16,7 +16,6 @@ from napari_cebra.embedding.encoder import Encoder, Standardization, build_netwo
 from napari_cebra.embedding.loop import Loop, torch_errors
 from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.objective import Objective, generators
-from napari_cebra.embedding.sessions.contrast import contrast
 from napari_cebra.embedding.sessions.masks import Masks
 from napari_cebra.embedding.sessions.pairs import settings
 from napari_cebra.embedding.sessions.session import Session, checked, rows_of
@@ -246,4 +245,5 @@ class UnifiedObjective(Objective):
             latents = embed_windows(network, steps, windows)
         else:
             latents = network.after_mean(windows.transpose(0, 1), generator)[:, 0]
-        return contrast(self.criterion, *latents.chunk(3))
+        loss: Tensor = self.criterion(*latents.chunk(3)).total
+        return loss
