@@ -61,12 +61,25 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, n: int) -> Tensor:
     return y
 
 
-def weight_gradient(x: Tensor, grad: Tensor, kernel: int, n: int) -> Tensor:
-    """Return the (O, C, k) gradient of the weight, by that of what came out."""
+def weight_gradient(
+    x: Tensor, grad: Tensor, kernel: int, n: int, across: Tensor | None = None
+) -> Tensor:
+    """Return the (O, C, k) gradient of the weight, by that of what came out.
+
+    Of a recording that is also there as `across`, contiguous (C, L), it is one
+    product, in which the recording is read once.
+    """
+    out = grad.shape[1]
+    if across is not None:
+        shifted = grad.new_zeros(len(x), kernel * out)
+        for t in range(kernel):
+            shifted[t : t + len(grad), t * out : (t + 1) * out] = grad
+        each = product(across, shifted.T).view(-1, kernel, out)
+        return each.permute(2, 0, 1).contiguous()
     # a plain copy across would take one thread
     columns = torch.mul(grad.T, 1, out=grad.new_empty(grad.T.shape))
-    each = [product(columns, x[t * n : t * n + len(grad)].T) for t in range(kernel)]
-    return torch.stack(each, dim=2)
+    taps = [product(columns, x[t * n : t * n + len(grad)].T) for t in range(kernel)]
+    return torch.stack(taps, dim=2)
 
 
 def input_gradient(grad: Tensor, weight: Tensor, x: Tensor, n: int) -> Tensor:

@@ -75,7 +75,7 @@ def layers_at_once(steps: tuple[Step, ...], n: int, length: int, rows: int) -> i
 
 def embed_windows(network: Network, steps: tuple[Step, ...], windows: Tensor) -> Tensor:
     """Return the (n, D) latents of (L, n, C) windows; of longer ones, (L'·n, D)."""
-    return _head(network, _through(network, steps, windows, None, 0))
+    return _head(network, _through(network, steps, windows))
 
 
 def slide(network: Network, x: Tensor) -> Tensor:
@@ -87,7 +87,12 @@ def slide(network: Network, x: Tensor) -> Tensor:
 
 
 def embed_rows(
-    network: Network, steps: tuple[Step, ...], x: Tensor, first: Tensor, length: int
+    network: Network,
+    steps: tuple[Step, ...],
+    recording: tuple[Tensor, Tensor],
+    first: Tensor,
+    length: int,
+    whole: int,
 ) -> Tensor:
     """Return the (n, D) latents of windows of a recording.
 
@@ -96,31 +101,31 @@ def embed_rows(
     network : Network
     steps : tuple of Step
         Of `steps_of`.
-    x : (T, C) tensor
-        Finite, and no leaf of the graph.
+    recording : (T, C) and (C, T) tensors
+        The same, contiguous both; finite, and no leaf of the graph.
     first : (n,) tensor
         First row of each window.
     length : int
         Frames of a window.
+    whole : int
+        Of `layers_at_once`, at least 1.
     """
-    whole = layers_at_once(steps, len(first), length, len(x))
     left = length - sum(step.kernel - 1 for step in steps[:whole])
     index = (torch.arange(left, device=first.device)[:, None] + first).reshape(-1)
-    if whole == 0:
-        windows = x.index_select(0, index).view(left, len(first), -1)
-        return embed_windows(network, steps, windows)
-    return _head(network, _through(network, steps, x[:, None], index, whole))
+    x, across = recording
+    return _head(network, _through(network, steps, x[:, None], across, index, whole))
 
 
 def _through(
     network: Network,
     steps: tuple[Step, ...],
     x: Tensor,
-    index: Tensor | None,
-    whole: int,
+    across: Tensor | None = None,
+    index: Tensor | None = None,
+    whole: int = 0,
 ) -> Tensor:
     parameters = [p for c in network.convs for p in (c.weight, c.bias)]
-    out: Tensor = _Stack.apply(x, index, steps, whole, *parameters)
+    out: Tensor = _Stack.apply(x, across, index, steps, whole, *parameters)
     return out
 
 
@@ -141,6 +146,7 @@ class _Stack(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
+        across: Tensor | None,
         index: Tensor | None,
         steps: tuple[Step, ...],
         whole: int,
@@ -172,7 +178,7 @@ class _Stack(torch.autograd.Function):
             ctx.rows = len(h)
             h = h.index_select(0, index)
         ctx.kept, ctx.steps, ctx.n = kept, steps, n
-        ctx.whole, ctx.index = whole, index
+        ctx.across, ctx.whole, ctx.index = across, whole, index
         return h
 
     @staticmethod
@@ -188,7 +194,8 @@ class _Stack(torch.autograd.Function):
             through = grad
             if before is not None:
                 through = _gelu_backward(grad, before)
-            grads[2 * i] = weight_gradient(x, through, step.kernel, n)
+            across = ctx.across if i == 0 else None
+            grads[2 * i] = weight_gradient(x, through, step.kernel, n, across)
             grads[2 * i + 1] = through.sum(0)
             if i == 0:
                 break
@@ -200,7 +207,7 @@ class _Stack(torch.autograd.Function):
             grad = behind
             if ctx.index is not None and i == ctx.whole:
                 grad, n = _spread(grad, ctx.index, ctx.rows), 1
-        return None, None, None, None, *grads
+        return None, None, None, None, None, *grads
 
 
 def _length(steps: tuple[Step, ...]) -> int:

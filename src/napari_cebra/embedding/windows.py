@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from napari_cebra.embedding.stack import embed_rows, embed_windows, steps_of
+from napari_cebra.embedding.stack import (
+    embed_rows,
+    embed_windows,
+    layers_at_once,
+    steps_of,
+)
 from napari_cebra.recording import InvalidInput, complete_windows, segments
 
 if TYPE_CHECKING:
@@ -80,6 +86,11 @@ class Windows:
         if self._partners is not None:
             self._mixing = self._masks(config.mix_repeats, generator)
 
+    @cached_property
+    def across(self) -> Tensor:
+        """(N, T') the traces, the rows of a neuron next to one another."""
+        return self.x.T.contiguous()
+
     def noise(self, rows: Tensor, generator: Generator) -> Noise | None:
         """Draw what is random about the windows of (n,) rows; None if nothing."""
         partner = mixed = dropped = None
@@ -112,10 +123,12 @@ class Windows:
         steps = steps_of(network) if self.x.device.type == "cpu" else None
         if steps is None:
             return network.after_mean(self.of(rows, noise), generator)[:, 0]
-        if noise is not None:
+        length = len(self.reach)
+        whole = layers_at_once(steps, len(rows), length, len(self.x))
+        if noise is not None or whole == 0:
             return embed_windows(network, steps, self.time_first(rows, noise))
-        first = rows + self.reach[0]
-        return embed_rows(network, steps, self.x, first, len(self.reach))
+        first, recording = rows + self.reach[0], (self.x, self.across)
+        return embed_rows(network, steps, recording, first, length, whole)
 
     def of(self, rows: Tensor, noise: Noise | None = None) -> Tensor:
         """Return the (n, L, N) windows of (n,) rows."""
