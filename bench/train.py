@@ -201,9 +201,6 @@ def _layer(positions: int, width: int, kernel: int, out: int, inner: bool) -> fl
     x, across = torch.randn(positions, width), torch.randn(width, positions)
     weight = torch.randn(kernel * out, width)
     taps = torch.randn(positions, kernel * out)
-        torch.randn(kernel * out, width),
-        torch.randn(positions, kernel * out),
-    )
     least = _fastest(lambda: x @ weight.T, lambda: product(x, weight))
     least += _fastest(lambda: across @ taps, lambda: product(across, taps.T))
     if inner:  # by the traces there is no gradient
