@@ -27,6 +27,9 @@ def _of_onednn() -> Any:
 
 _linear = _of_onednn()
 
+_SMALL = 2**20
+"""Multiplications below which calling oneDNN takes longer than MKL computes."""
+
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``x @ weight.T + bias``, without a graph.
@@ -39,7 +42,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         Contiguous, or ``a.T`` of a contiguous ``a``.
     bias : (m,) tensor, optional
     """
-    if _fast(x):
+    if _fast(x) and x.numel() * weight.shape[0] >= _SMALL:
         found: Tensor = _linear.default(x, weight, bias, "none", [], "")
         return found
     return x @ weight.T if bias is None else torch.addmm(bias, x, weight.T)
@@ -69,16 +72,16 @@ def weight_gradient(
     Of a recording that is also there as `across`, contiguous (C, L), it is one
     product, in which the recording is read once.
     """
-    out = grad.shape[1]
+    rows, out = grad.shape
     if across is not None:
-        shifted = grad.new_zeros(len(x), kernel * out)
+        shifted = grad.new_zeros(x.shape[0], kernel * out)
         for t in range(kernel):
-            shifted[t : t + len(grad), t * out : (t + 1) * out] = grad
+            shifted[t : t + rows, t * out : (t + 1) * out] = grad
         each = product(across, shifted.T).view(-1, kernel, out)
         return each.permute(2, 0, 1).contiguous()
     # a plain copy across would take one thread
-    columns = torch.mul(grad.T, 1, out=grad.new_empty(grad.T.shape))
-    taps = [product(columns, x[t * n : t * n + len(grad)].T) for t in range(kernel)]
+    columns = torch.mul(grad.T, 1, out=grad.new_empty(out, rows))
+    taps = [product(columns, x[t * n : t * n + rows].T) for t in range(kernel)]
     return torch.stack(taps, dim=2)
 
 

@@ -133,7 +133,8 @@ def _head(network: Network, latents: Tensor) -> Tensor:
     if network.architecture.bounds is not None:
         return latents.clamp(*network.architecture.bounds)
     if network.architecture.head == "sphere":
-        return F.normalize(latents, dim=-1)
+        found: Tensor = _OnSphere.apply(latents)
+        return found
     if network.architecture.head == "tanh":
         return torch.tanh(latents)
     return F.relu(latents) if network.architecture.head == "relu" else latents
@@ -166,9 +167,9 @@ class _Stack(torch.autograd.Function):
             crop = (step.kernel - 1) // 2 * n
             inputs = h
             if step.skip == "+":
-                h = F.gelu(y).add_(h[crop : crop + len(y)])
+                h = F.gelu(y).add_(h[crop : crop + y.shape[0]])
             elif step.skip == "~":
-                h = F.gelu(y.add_(h[crop : crop + len(y)]))
+                h = F.gelu(y.add_(h[crop : crop + y.shape[0]]))
             elif step.gelu:
                 h = F.gelu(y)
             else:
@@ -208,6 +209,24 @@ class _Stack(torch.autograd.Function):
             if ctx.index is not None and i == ctx.whole:
                 grad, n = _spread(grad, ctx.index, ctx.rows), 1
         return None, None, None, None, None, *grads
+
+
+class _OnSphere(torch.autograd.Function):
+    """``normalize(x, dim=-1)`` in few operations, of which the graph has many."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_(min=1e-12)
+        y = x / length
+        ctx.save_for_backward(y, length)
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        y, length = ctx.saved_tensors
+        along = (grad * y).sum(-1, keepdim=True)
+        return torch.addcmul(grad, y, along, value=-1).div_(length)
 
 
 def _length(steps: tuple[Step, ...]) -> int:

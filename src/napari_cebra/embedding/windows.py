@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_cebra.embedding.architectures import Architecture, Network
     from napari_cebra.embedding.config import TrainConfig
+    from napari_cebra.embedding.stack import Step
 
 _N_MASKS = 4096
 
@@ -81,6 +82,7 @@ class Windows:
         self.reach = torch.arange(-left, right, device=x.device)
         keep = 1 - config.input_dropout
         self._dropout = self._masks(keep, generator).div_(keep) if keep < 1 else None
+        self._steps: tuple[Step, ...] | None = None
         self._partners = partners if config.mix_repeats else None
         self._mixing = None
         if self._partners is not None:
@@ -120,7 +122,9 @@ class Windows:
         generator : Generator, optional
             Draws the dropout of networks that have some; None leaves it out.
         """
-        steps = steps_of(network) if self.x.device.type == "cpu" else None
+        if self._steps is None and self.x.device.type == "cpu":
+            self._steps = steps_of(network)
+        steps = self._steps
         if steps is None:
             return network.after_mean(self.of(rows, noise), generator)[:, 0]
         length = len(self.reach)
