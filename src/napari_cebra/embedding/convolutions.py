@@ -74,7 +74,8 @@ def weight_gradient(
     """
     rows, out = grad.shape
     if across is not None:
-        shifted = grad.new_zeros(x.shape[0], kernel * out)
+        shifted = grad.new_empty(x.shape[0], kernel * out)
+        shifted[: kernel - 1] = shifted[rows:] = 0
         for t in range(kernel):
             shifted[t : t + rows, t * out : (t + 1) * out] = grad
         each = product(across, shifted.T).view(-1, kernel, out)
