@@ -30,6 +30,8 @@ _linear = _of_onednn()
 _SMALL = 2**20
 """Multiplications below which calling oneDNN takes longer than MKL computes."""
 
+_NARROW = 32
+
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``x @ weight.T + bias``, without a graph.
@@ -86,27 +88,32 @@ def weight_gradient(
     return torch.stack(taps, dim=2)
 
 
-def input_gradient(grad: Tensor, weight: Tensor, x: Tensor, n: int) -> Tensor:
-    """Return the ((P + k - 1)·n, C) gradient of x."""
+def gradients(
+    x: Tensor, grad: Tensor, weight: Tensor, n: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of x, of the weight and of the bias."""
     width, kernel = weight.shape[1:]
     if kernel == 1:
-        return product(grad, weight[:, :, 0].T)
-    if _fast(grad):
-        behind = torch.ops.aten.convolution_backward(
+        of_x = product(grad, weight[:, :, 0].T)
+    elif _fast(grad):
+        at_once = max(weight.shape[:2]) <= _NARROW
+        of_x, of_weight, of_bias = torch.ops.aten.convolution_backward(
             _image(grad, n),
             _image(x, n),
             _over_time(weight, n),
-            None,
+            [weight.shape[0]],
             *([1, 1], [0, 0], [1, 1], False, [0, 0], 1),
-            [True, False, False],
-        )[0]
-        found: Tensor = behind.permute(0, 2, 3, 1).reshape(-1, width)
-        return found
-    taps = weight.permute(2, 0, 1).contiguous()
-    found = torch.zeros_like(x)
-    for t in range(kernel):
-        found[t * n : t * n + len(grad)].addmm_(grad, taps[t])
-    return found
+            [True, at_once, at_once],
+        )
+        of_x = of_x.permute(0, 2, 3, 1).reshape(-1, width)
+        if at_once:
+            return of_x, of_weight.reshape(weight.shape), of_bias
+    else:
+        taps = weight.permute(2, 0, 1).contiguous()
+        of_x = torch.zeros_like(x)
+        for t in range(kernel):
+            of_x[t * n : t * n + len(grad)].addmm_(grad, taps[t])
+    return of_x, weight_gradient(x, grad, kernel, n), grad.sum(0)
 
 
 def _fast(x: Tensor) -> bool:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from napari_cebra.embedding.convolutions import (
     convolve,
-    input_gradient,
+    gradients,
     weight_gradient,
 )
 
@@ -195,12 +195,11 @@ class _Stack(torch.autograd.Function):
             through = grad
             if before is not None:
                 through = _gelu_backward(grad, before)
-            across = ctx.across if i == 0 else None
-            grads[2 * i] = weight_gradient(x, through, step.kernel, n, across)
-            grads[2 * i + 1] = through.sum(0)
             if i == 0:
+                grads[0] = weight_gradient(x, through, step.kernel, n, ctx.across)
+                grads[1] = through.sum(0)
                 break
-            behind = input_gradient(through, weight, x, n)
+            behind, *grads[2 * i : 2 * i + 2] = gradients(x, through, weight, n)
             if step.skip:
                 crop = (step.kernel - 1) // 2 * n
                 kept = grad if step.skip == "+" else through
