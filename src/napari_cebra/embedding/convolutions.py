@@ -29,8 +29,8 @@ _linear = _of_onednn()
 
 _SMALL = 2**20
 """Multiplications below which calling oneDNN takes longer than MKL computes."""
-
 _NARROW = 32
+"""Channels up to which oneDNN is quickest at all gradients of a layer at once."""
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
