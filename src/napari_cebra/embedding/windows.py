@@ -146,7 +146,9 @@ class Windows:
         if noise.partner is not None and noise.mixed is not None:
             assert self._mixing is not None
             mixed = self._mixing.index_select(0, noise.mixed)
-            windows.lerp_(self._cut(noise.partner), mixed)
+            # frame by frame, so that of many neurons no second set is held
+            for frame, reach in zip(windows, self.reach, strict=True):
+                frame.lerp_(self.x.index_select(0, noise.partner + reach), mixed)
         if noise.dropped is not None:
             assert self._dropout is not None
             windows.mul_(self._dropout.index_select(0, noise.dropped))
