@@ -117,7 +117,9 @@ class _MeanLogSumExp(torch.autograd.Function):
         reference, negative = reference.contiguous(), negative.contiguous()
         scaled = reference * inverse
         columns = negative.T.contiguous()
-        sums, pulled, of_columns = [], [], torch.zeros_like(columns)
+        sums: list[Tensor] = []
+        pulled: list[Tensor] = []
+        of_columns = torch.zeros_like(columns)
         for part in scaled.split(block):
             similarity = product(part, negative)
             share = similarity.softmax(1)
