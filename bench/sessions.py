@@ -1,28 +1,22 @@
-"""Several recordings: a step against the reference's, and how animals agree.
+"""Several recordings trained together: how animals agree on held-out laps.
 
-Run: ``python bench/sessions.py [step] [consistency] [--threads N] [--turns N]``
+Run: ``python bench/sessions.py [--seeds N] [--animals N] [--threads N]``. How long a
+step takes is in ``bench/train.py`` (`step_multisession`).
 
-``step``: four recordings of 10 000 × 120, 512 references each, time_delta with two
-labels, offset10-model (32 units, 8 latents), in turns with the reference package;
-median over turns of the time per step (`step_multisession` of ``bench/train.py``).
-
-``consistency``: animals that run on the same simulated track, each with place cells
-of its own; the last fifth of the laps is held out. For each ordered pair of
-animals a linear map is fitted from the latents of the one to those of the other,
-bin of the track by bin and direction by direction, on the training laps, and
-scored (R²) on the held-out laps.
+Animals run on the same simulated track, each with place cells of its own; the last
+fifth of the laps is held out. For each ordered pair of animals a linear map is
+fitted from the latents of the one to those of the other, bin of the track by bin
+and direction by direction, on the training laps, and scored (R²) on the held-out
+laps.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import statistics
-import time
 import warnings
 
 import numpy as np
-import torch
 from sklearn.linear_model import LinearRegression
 
 from napari_cebra.embedding import ContinuousPairs, MixedPairs, TrainConfig
@@ -30,90 +24,7 @@ from napari_cebra.embedding.sessions import Session, SessionTraining
 from napari_cebra.recording import segments
 from napari_cebra.simulate import Ca1Track, simulate_ca1
 
-ROWS, NEURONS, RECORDINGS, BATCH = 10_000, 120, 4, 512
 BINS = 32
-
-
-def made_recordings() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Noise with a slow component in it, and labels that wander."""
-    rng = np.random.default_rng(0)
-    made = []
-    for _ in range(RECORDINGS):
-        walk = np.cumsum(rng.normal(size=(ROWS, 3)), axis=0)
-        walk = (walk / walk.std(axis=0)).astype(np.float32)
-        values = walk @ rng.normal(size=(3, NEURONS))
-        values += rng.normal(size=values.shape)
-        made.append((values.astype(np.float32), walk[:, :2]))
-    return made
-
-
-def ours(recordings: list, threads: int) -> SessionTraining:
-    config = TrainConfig(
-        model_architecture="offset10-model",
-        num_hidden_units=32,
-        output_dimension=8,
-        temperature=1.0,
-        batch_size=BATCH,
-        learning_rate=3e-4,
-        lr_schedule="constant",
-        weight_decay=0.0,
-        input_dropout=0.0,
-        max_iterations=10**7,
-        evaluations=1,
-        device="cpu",
-        threads=threads,
-    )
-    sessions = [
-        Session(values, np.zeros(len(values), int), ContinuousPairs(labels, 10))
-        for values, labels in recordings
-    ]
-    return SessionTraining(sessions, config)
-
-
-def our_turn(training: SessionTraining, steps: int) -> float:
-    begun = time.perf_counter()
-    for _ in range(steps):
-        training._train_step()
-        training.step += 1
-    return (time.perf_counter() - begun) / steps
-
-
-def peer_turn(recordings: list, steps: int) -> float:
-    """Time the reference's steps alone, from its callback."""
-    import cebra
-
-    ticks: list[float] = []
-    model = cebra.CEBRA(
-        model_architecture="offset10-model",
-        batch_size=BATCH,
-        num_hidden_units=32,
-        output_dimension=8,
-        time_offsets=10,
-        learning_rate=3e-4,
-        temperature=1.0,
-        max_iterations=steps + 1,
-        device="cpu",
-        conditional="time_delta",
-    )
-    model.fit(
-        [values for values, _ in recordings],
-        [labels for _, labels in recordings],
-        callback=lambda step, solver: ticks.append(time.perf_counter()),
-        callback_frequency=1,
-    )
-    return (ticks[-1] - ticks[0]) / (len(ticks) - 1)
-
-
-def measure_step(
-    training: SessionTraining, recordings: list, turns: int
-) -> tuple[float, float]:
-    """Return seconds per step, ours and the reference's."""
-    our_turn(training, 5)
-    mine, theirs = [], []
-    for _ in range(turns):
-        theirs.append(peer_turn(recordings, 4))
-        mine.append(our_turn(training, 20))
-    return statistics.median(mine), statistics.median(theirs)
 
 
 def measure_consistency(seed: int, animals: int, threads: int) -> list[float]:
@@ -179,30 +90,18 @@ def _means(latents: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="*", default=["step", "consistency"])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--animals", type=int, default=4)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    if "step" in options.what:
-        torch.set_num_threads(options.threads)
-        recordings = made_recordings()
-        training = ours(recordings, options.threads)
-        own, peer = measure_step(training, recordings, options.turns)
+    for seed in range(options.seeds):
+        found = measure_consistency(seed, options.animals, options.threads)
         print(
-            f"step_multisession: ours {own * 1e3:.1f} ms, cebra {peer * 1e3:.1f} ms, "
-            f"ratio {peer / own:.1f}"
+            f"seed {seed}: held-out consistency {np.mean(found):.3f} "
+            f"({min(found):.3f} to {max(found):.3f}, {len(found)} pairs)",
+            flush=True,
         )
-    if "consistency" in options.what:
-        for seed in range(options.seeds):
-            found = measure_consistency(seed, options.animals, options.threads)
-            print(
-                f"seed {seed}: held-out consistency {np.mean(found):.3f} "
-                f"({min(found):.3f} to {max(found):.3f}, {len(found)} pairs)",
-                flush=True,
-            )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from napari_cebra.embedding import (
     TrainConfig,
 )
 from napari_cebra.embedding.encoder import hash_of_values
-from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.pairs import Rows
 from napari_cebra.embedding.sessions import (
     MultiEncoder,
@@ -28,7 +27,6 @@ from napari_cebra.embedding.sessions import (
     adapt,
     bind_sessions,
 )
-from napari_cebra.embedding.sessions.contrast import Contrast
 from napari_cebra.embedding.sessions.training import Drawn, Piece
 from napari_cebra.recording import InvalidInput, complete_windows
 
@@ -269,21 +267,6 @@ def test_recordings_that_share_nothing_are_refused():
         drawn(pairs)
 
 
-@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-def test_the_loss_in_blocks_is_the_loss(distance):
-    parts = [torch.randn(700, 5, generator=generator(s)) for s in range(3)]
-    results = []
-    for kind in (InfoNCE, Contrast):
-        criterion = kind(0.3, True, 0.05, distance)
-        given = [p.clone().requires_grad_() for p in parts]
-        found = criterion(*given)
-        (3 * found.total).backward()
-        results.append([*found, *(p.grad for p in given)])
-        results[-1].append(criterion.log_inverse_temperature.grad)
-    for mine, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
-
-
 def config_of(**options):
     settings = {
         "model_architecture": "offset10-model",
@@ -352,7 +335,7 @@ def test_sliding_over_covered_frames_equals_windows(name, few):
             (found[s] * weight).sum(), parameters, retain_graph=True
         )
         for a, b in zip(have, want, strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=3e-5)
 
 
 @pytest.mark.parametrize("equal", [True, False])

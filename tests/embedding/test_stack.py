@@ -20,17 +20,18 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rows", [60, 3000])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
-def test_latents_and_gradients_are_those_of_autograd(name, rows, dropout):
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32])
+def test_latents_and_gradients_are_those_of_autograd(name, rows, dropout, kind):
     generator = torch.Generator().manual_seed(0)
     architecture = parse(name)
-    network = Network(architecture, 12, 8, 5, generator).double()
-    x = torch.randn(rows, 12, generator=generator, dtype=torch.float64)
+    network = Network(architecture, 12, 8, 5, generator).to(kind)
+    x = torch.randn(rows, 12, generator=generator, dtype=kind)
     config = TrainConfig(input_dropout=dropout)
     windows = Windows(network.mean(x), architecture, config, generator)
     drawn = torch.randint(20, rows - 20, (50,), generator=generator)
     noise = windows.noise(drawn, generator)
     assert (noise is None) == (dropout == 0)
-    towards = torch.randn(50, 5, generator=generator, dtype=torch.float64)
+    towards = torch.randn(50, 5, generator=generator, dtype=kind)
     found = []
     for latents in (
         network.after_mean(windows.of(drawn, noise))[:, 0],

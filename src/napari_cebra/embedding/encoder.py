@@ -74,7 +74,7 @@ class Standardization(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Return the (…, N) values as the network sees them."""
-        x = (values - self.mean) * self.scale
+        x = (values - self.mean).mul_(self.scale)
         if self.normalize_frames:
             square = x.square().mean(dim=-1, keepdim=True)
             x = x * torch.rsqrt(square + 1e-6)
@@ -184,11 +184,11 @@ class Encoder:
         chunk = max(_SMALLEST_CHUNK, _CHUNK_BYTES[self.device.type] // (4 * width))
         for start in range(0, len(source) - overlap, chunk):
             rows = source[start : start + chunk + overlap]
-            x = np.ascontiguousarray(values[rows], dtype=np.float32)
+            x = np.require(values[_as_slice(rows)], np.float32, ["C", "W"])
             x = self.standardization(torch.from_numpy(x).to(self.device))
             y = slide(self.network, x).cpu().numpy()
             center = centers[start : start + len(y)]
-            latents[center[center >= 0]] = y[center >= 0]
+            latents[_as_slice(center[center >= 0])] = y[center >= 0]
         return latents
 
     def tensors(self) -> dict[str, Tensor]:
@@ -323,3 +323,10 @@ def padded_rows(
     within = np.arange(total) - starts[stretch] - left
     source = used[begins[stretch] + np.clip(within, 0, lengths[stretch] - 1)]
     return source, centers
+
+
+def _as_slice(rows: np.ndarray) -> np.ndarray | slice:
+    """Return rows that follow one another as a slice, which is not copied."""
+    if rows.size and np.all(np.diff(rows) == 1):
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-_MOST_PAIRS = 2**24
-"""Similarities that are held at once; above, they are computed in blocks."""
-_BLOCK_PAIRS = 2**20
-"""Of one block: few enough to stay in the cache, which is a third faster."""
+from napari_cebra.embedding.convolutions import product
+
+_BLOCK_PAIRS = {"cpu": 2**18, "cuda": 2**26, "mps": 2**24}
+"""Similarities that are held at once: on the CPU, as many as its cache takes."""
 
 
 class Loss(NamedTuple):
@@ -34,10 +34,10 @@ class InfoNCE(nn.Module):
     of the sum, so that chance is ln n for n negatives (Schneider, Lee &
     Mathis, Nature 2023, as implemented in its reference since 0.3.0). The
     reference first takes the largest φ of each row from both terms, which
-    changes neither value nor gradient: ``logsumexp`` does so by itself.
+    changes neither value nor gradient: here it is done for the sum alone.
 
-    More than 2**24 similarities, as of a whole recording in one batch, are
-    computed in blocks of references and never held together.
+    Similarities are computed in blocks of references and never held together,
+    so that memory grows with the batch and not with its square.
 
     Parameters
     ----------
@@ -79,32 +79,28 @@ class InfoNCE(nn.Module):
         """Return the loss of (B, D) references and positives, (n, D) negatives."""
         inverse = self.inverse_temperature
         if self.distance == "cosine":
-            to_positive = (reference * positive).sum(1)
+            to_positive = (reference * positive).sum()
         else:
-            to_positive = -(reference - positive).square().sum(1)
-        alignment = -(to_positive * inverse).mean()
-        block = max(1, min(_MOST_PAIRS, _BLOCK_PAIRS) // len(negative))
-        if len(reference) * len(negative) > _MOST_PAIRS:
-            uniformity = _InBlocks.apply(
-                reference, negative, inverse, self.distance, block
-            )
-        else:
-            to_negative = _similarity(reference, negative, self.distance)
-            uniformity = torch.logsumexp(to_negative * inverse, dim=1).mean()
+            to_positive = -(reference - positive).square().sum()
+            reference, negative = _as_inner_product(reference, negative)
+        alignment = to_positive * inverse / -len(reference)
+        uniformity: Tensor = _MeanLogSumExp.apply(reference, negative, inverse)
         return Loss(alignment + uniformity, alignment, uniformity)
 
 
-def _similarity(reference: Tensor, negative: Tensor, distance: str) -> Tensor:
-    """Return (B, n) similarities of all pairs."""
-    cross = reference @ negative.T
-    if distance == "cosine":
-        return cross
-    squares = reference.square().sum(1)[:, None] + negative.square().sum(1)
-    return 2 * cross - squares
+def _as_inner_product(reference: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
+    """Return points whose inner products are minus the squared distances."""
+    of_reference = reference.square().sum(1, keepdim=True)
+    of_negative = negative.square().sum(1, keepdim=True)
+    one, minus_one = torch.ones_like(of_reference), -torch.ones_like(of_negative)
+    return (
+        torch.cat([2 * reference, of_reference, one], 1),
+        torch.cat([negative, minus_one, -of_negative], 1),
+    )
 
 
-class _InBlocks(torch.autograd.Function):
-    """Mean over rows of logsumexp of scaled similarities, block by block.
+class _MeanLogSumExp(torch.autograd.Function):
+    """``logsumexp(inverse * reference @ negative.T, dim=1).mean()``.
 
     A block of references meets all negatives, so its softmax, which is its
     gradient, is known at once: nothing is computed again on the way back, and
@@ -113,51 +109,39 @@ class _InBlocks(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        reference: Tensor,
-        negative: Tensor,
-        inverse: Tensor,
-        distance: str,
-        block: int,
+        ctx: Any, reference: Tensor, negative: Tensor, inverse: Tensor
     ) -> Tensor:
-        learns = any(ctx.needs_input_grad[:3])
-        rows = reference.new_empty(len(reference))
-        of_reference = torch.zeros_like(reference) if learns else None
-        of_negative = torch.zeros_like(negative) if learns else None
-        of_inverse = torch.zeros_like(inverse) if learns else None
-        weight = inverse / len(reference)
-        for first in range(0, len(reference), block):
-            here = slice(first, first + block)
-            part = reference[here]
-            similarity = _similarity(part, negative, distance)
-            largest = (similarity * inverse).amax(1, keepdim=True)
-            share = torch.addcmul(-largest, similarity, inverse).exp_()
-            total = share.sum(1, keepdim=True)
-            rows[here] = (largest + total.log())[:, 0]
-            if of_reference is None or of_negative is None or of_inverse is None:
-                continue
-            share.div_(total)
-            of_inverse += torch.vdot(share.view(-1), similarity.view(-1))
-            pulled = share @ negative
-            if distance == "cosine":
-                of_reference[here] = weight * pulled
-                of_negative.addmm_(share.T, weight * part)
-            else:
-                of_reference[here] = 2 * weight * (pulled - part)
-                of_negative.addmm_(share.T, 2 * weight * part)
-                of_negative.sub_(2 * weight * share.sum(0)[:, None] * negative)
-        if of_inverse is not None:
+        learns = any(ctx.needs_input_grad)
+        pairs = _BLOCK_PAIRS.get(reference.device.type, 2**20)
+        block = max(1, pairs // len(negative))
+        reference, negative = reference.contiguous(), negative.contiguous()
+        scaled = reference * inverse
+        columns = negative.T.contiguous()
+        sums: list[Tensor] = []
+        pulled: list[Tensor] = []
+        of_columns = torch.zeros_like(columns)
+        for part in scaled.split(block):
+            similarity = product(part, negative)
+            share = similarity.softmax(1)
+            # the share of the largest is one over the sum of all, next to it
+            sums.append(similarity.amax(1) - share.amax(1).log_())
+            if learns:
+                pulled.append(product(share, columns))
+                of_columns += product(part.T.contiguous(), share.T)
+        if learns:
+            of_scaled = torch.cat(pulled).div_(len(reference))
             ctx.save_for_backward(
-                of_reference, of_negative, of_inverse / len(reference)
+                of_scaled * inverse,
+                of_columns.T.div(len(reference)),
+                torch.vdot(of_scaled.view(-1), reference.view(-1)),
             )
-        return rows.mean()
+        return torch.cat(sums).mean()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         (gradient,) = gradients
-        each = [gradient * saved for saved in ctx.saved_tensors]
-        return (*each, None, None)
+        return tuple(gradient * saved for saved in ctx.saved_tensors)
 
 
 class NCE(nn.Module):

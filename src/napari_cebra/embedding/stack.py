@@ -15,6 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_cebra.embedding.convolutions import (
+    convolve,
+    gradients,
+    weight_gradient,
+)
+
 if TYPE_CHECKING:
     from napari_cebra.embedding.architectures import Network
 
@@ -69,7 +75,7 @@ def layers_at_once(steps: tuple[Step, ...], n: int, length: int, rows: int) -> i
 
 def embed_windows(network: Network, steps: tuple[Step, ...], windows: Tensor) -> Tensor:
     """Return the (n, D) latents of (L, n, C) windows; of longer ones, (L'·n, D)."""
-    return _head(network, _through(network, steps, windows, None, 0))
+    return _head(network, _through(network, steps, windows))
 
 
 def slide(network: Network, x: Tensor) -> Tensor:
@@ -81,7 +87,12 @@ def slide(network: Network, x: Tensor) -> Tensor:
 
 
 def embed_rows(
-    network: Network, steps: tuple[Step, ...], x: Tensor, first: Tensor, length: int
+    network: Network,
+    steps: tuple[Step, ...],
+    recording: tuple[Tensor, Tensor],
+    first: Tensor,
+    length: int,
+    whole: int,
 ) -> Tensor:
     """Return the (n, D) latents of windows of a recording.
 
@@ -90,31 +101,31 @@ def embed_rows(
     network : Network
     steps : tuple of Step
         Of `steps_of`.
-    x : (T, C) tensor
-        Finite, and no leaf of the graph.
+    recording : (T, C) and (C, T) tensors
+        The same, contiguous both; finite, and no leaf of the graph.
     first : (n,) tensor
         First row of each window.
     length : int
         Frames of a window.
+    whole : int
+        Of `layers_at_once`, at least 1.
     """
-    whole = layers_at_once(steps, len(first), length, len(x))
     left = length - sum(step.kernel - 1 for step in steps[:whole])
     index = (torch.arange(left, device=first.device)[:, None] + first).reshape(-1)
-    if whole == 0:
-        windows = x.index_select(0, index).view(left, len(first), -1)
-        return embed_windows(network, steps, windows)
-    return _head(network, _through(network, steps, x[:, None], index, whole))
+    x, across = recording
+    return _head(network, _through(network, steps, x[:, None], across, index, whole))
 
 
 def _through(
     network: Network,
     steps: tuple[Step, ...],
     x: Tensor,
-    index: Tensor | None,
-    whole: int,
+    across: Tensor | None = None,
+    index: Tensor | None = None,
+    whole: int = 0,
 ) -> Tensor:
     parameters = [p for c in network.convs for p in (c.weight, c.bias)]
-    out: Tensor = _Stack.apply(x, index, steps, whole, *parameters)
+    out: Tensor = _Stack.apply(x, across, index, steps, whole, *parameters)
     return out
 
 
@@ -122,7 +133,8 @@ def _head(network: Network, latents: Tensor) -> Tensor:
     if network.architecture.bounds is not None:
         return latents.clamp(*network.architecture.bounds)
     if network.architecture.head == "sphere":
-        return F.normalize(latents, dim=-1)
+        found: Tensor = _OnSphere.apply(latents)
+        return found
     if network.architecture.head == "tanh":
         return torch.tanh(latents)
     return F.relu(latents) if network.architecture.head == "relu" else latents
@@ -135,6 +147,7 @@ class _Stack(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
+        across: Tensor | None,
         index: Tensor | None,
         steps: tuple[Step, ...],
         whole: int,
@@ -149,25 +162,24 @@ class _Stack(torch.autograd.Function):
                 h = h.index_select(0, index)
                 n = len(index) // _length(steps[i:])
             weight, bias = parameters[2 * i], parameters[2 * i + 1]
-            taps = weight.permute(2, 1, 0).contiguous()
-            y = _convolve(h, taps, bias, n)
+            y = convolve(h, weight, bias, n)
             before: Tensor | None = y
             crop = (step.kernel - 1) // 2 * n
             inputs = h
             if step.skip == "+":
-                h = F.gelu(y).add_(h[crop : crop + len(y)])
+                h = F.gelu(y).add_(h[crop : crop + y.shape[0]])
             elif step.skip == "~":
-                h = F.gelu(y.add_(h[crop : crop + len(y)]))
+                h = F.gelu(y.add_(h[crop : crop + y.shape[0]]))
             elif step.gelu:
                 h = F.gelu(y)
             else:
                 h, before = y, None
-            kept.append((inputs, before, taps))
+            kept.append((inputs, before, weight))
         if index is not None and whole == len(steps):
             ctx.rows = len(h)
             h = h.index_select(0, index)
         ctx.kept, ctx.steps, ctx.n = kept, steps, n
-        ctx.whole, ctx.index = whole, index
+        ctx.across, ctx.whole, ctx.index = across, whole, index
         return h
 
     @staticmethod
@@ -179,20 +191,15 @@ class _Stack(torch.autograd.Function):
             grad, n = _spread(grad, ctx.index, ctx.rows), 1
         for i in reversed(range(len(steps))):
             step = steps[i]
-            x, before, taps = ctx.kept[i]
+            x, before, weight = ctx.kept[i]
             through = grad
             if before is not None:
                 through = _gelu_backward(grad, before)
-            grads[2 * i], grads[2 * i + 1] = _weight_gradients(
-                x, through, step.kernel, n
-            )
             if i == 0:
+                grads[0] = weight_gradient(x, through, step.kernel, n, ctx.across)
+                grads[1] = through.sum(0)
                 break
-            behind = torch.empty_like(x)
-            behind[len(through) :] = 0
-            torch.mm(through, taps[0].T, out=behind[: len(through)])
-            for t in range(1, len(taps)):
-                behind[t * n : t * n + len(through)].addmm_(through, taps[t].T)
+            behind, *grads[2 * i : 2 * i + 2] = gradients(x, through, weight, n)
             if step.skip:
                 crop = (step.kernel - 1) // 2 * n
                 kept = grad if step.skip == "+" else through
@@ -200,29 +207,29 @@ class _Stack(torch.autograd.Function):
             grad = behind
             if ctx.index is not None and i == ctx.whole:
                 grad, n = _spread(grad, ctx.index, ctx.rows), 1
-        return None, None, None, None, *grads
+        return None, None, None, None, None, *grads
+
+
+class _OnSphere(torch.autograd.Function):
+    """``normalize(x, dim=-1)`` in few operations, of which the graph has many."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_(min=1e-12)
+        y = x / length
+        ctx.save_for_backward(y, length)
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        y, length = ctx.saved_tensors
+        along = (grad * y).sum(-1, keepdim=True)
+        return torch.addcmul(grad, y, along, value=-1).div_(length)
 
 
 def _length(steps: tuple[Step, ...]) -> int:
     return 1 + sum(step.kernel - 1 for step in steps)
-
-
-def _convolve(x: Tensor, taps: Tensor, bias: Tensor, n: int) -> Tensor:
-    """(P·n, C) → ((P - k + 1)·n, O): the sum over taps of shifted products."""
-    rows = len(x) - (len(taps) - 1) * n
-    y = torch.addmm(bias, x[:rows], taps[0])
-    for t in range(1, len(taps)):
-        y.addmm_(x[t * n : t * n + rows], taps[t])
-    return y
-
-
-def _weight_gradients(
-    x: Tensor, grad: Tensor, kernel: int, n: int
-) -> tuple[Tensor, Tensor]:
-    each = grad.new_empty(kernel, x.shape[1], grad.shape[1])
-    for t in range(kernel):
-        torch.mm(x[t * n : t * n + len(grad)].T, grad, out=each[t])
-    return each.permute(2, 1, 0).contiguous(), grad.sum(0)
 
 
 def _spread(grad: Tensor, index: Tensor, rows: int) -> Tensor:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from napari_cebra.embedding.stack import embed_rows, embed_windows, steps_of
+from napari_cebra.embedding.stack import (
+    embed_rows,
+    embed_windows,
+    layers_at_once,
+    steps_of,
+)
 from napari_cebra.recording import InvalidInput, complete_windows, segments
 
 if TYPE_CHECKING:
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_cebra.embedding.architectures import Architecture, Network
     from napari_cebra.embedding.config import TrainConfig
+    from napari_cebra.embedding.stack import Step
 
 _N_MASKS = 4096
 
@@ -75,10 +82,16 @@ class Windows:
         self.reach = torch.arange(-left, right, device=x.device)
         keep = 1 - config.input_dropout
         self._dropout = self._masks(keep, generator).div_(keep) if keep < 1 else None
+        self._steps: tuple[Step, ...] | None = None
         self._partners = partners if config.mix_repeats else None
         self._mixing = None
         if self._partners is not None:
             self._mixing = self._masks(config.mix_repeats, generator)
+
+    @cached_property
+    def across(self) -> Tensor:
+        """(N, T') the traces, the rows of a neuron next to one another."""
+        return self.x.T.contiguous()
 
     def noise(self, rows: Tensor, generator: Generator) -> Noise | None:
         """Draw what is random about the windows of (n,) rows; None if nothing."""
@@ -109,13 +122,17 @@ class Windows:
         generator : Generator, optional
             Draws the dropout of networks that have some; None leaves it out.
         """
-        steps = steps_of(network) if self.x.device.type == "cpu" else None
+        if self._steps is None and self.x.device.type == "cpu":
+            self._steps = steps_of(network)
+        steps = self._steps
         if steps is None:
             return network.after_mean(self.of(rows, noise), generator)[:, 0]
-        if noise is not None:
+        length = len(self.reach)
+        whole = layers_at_once(steps, len(rows), length, len(self.x))
+        if noise is not None or whole == 0:
             return embed_windows(network, steps, self.time_first(rows, noise))
-        first = rows + self.reach[0]
-        return embed_rows(network, steps, self.x, first, len(self.reach))
+        first, recording = rows + self.reach[0], (self.x, self.across)
+        return embed_rows(network, steps, recording, first, length, whole)
 
     def of(self, rows: Tensor, noise: Noise | None = None) -> Tensor:
         """Return the (n, L, N) windows of (n,) rows."""
@@ -129,7 +146,9 @@ class Windows:
         if noise.partner is not None and noise.mixed is not None:
             assert self._mixing is not None
             mixed = self._mixing.index_select(0, noise.mixed)
-            windows.lerp_(self._cut(noise.partner), mixed)
+            # frame by frame, so that of many neurons no second set is held
+            for frame, reach in zip(windows, self.reach, strict=True):
+                frame.lerp_(self.x.index_select(0, noise.partner + reach), mixed)
         if noise.dropped is not None:
             assert self._dropout is not None
             windows.mul_(self._dropout.index_select(0, noise.dropped))

@@ -20,10 +20,10 @@ from napari_cebra.embedding.encoder import (
 )
 from napari_cebra.embedding.in_parts import backward_in_parts
 from napari_cebra.embedding.loop import Loop, torch_errors
+from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.masks import Masks
 from napari_cebra.embedding.mixing import partners_within
 from napari_cebra.embedding.objective import Objective, generators
-from napari_cebra.embedding.sessions.contrast import Contrast
 from napari_cebra.embedding.sessions.encoders import MultiEncoder
 from napari_cebra.embedding.sessions.pairs import SessionBatch, Ties, bind_sessions
 from napari_cebra.embedding.sessions.session import Session, checked, rows_of
@@ -151,7 +151,7 @@ class SessionObjective(Objective):
                 for session in sessions
             ]
         self.network = nn.ModuleList(networks).to(device)
-        self.criterion = Contrast(
+        self.criterion = InfoNCE(
             config.temperature,
             config.temperature_mode == "auto",
             config.min_temperature,

@@ -21,10 +21,10 @@ from napari_cebra.embedding.encoder import (
 )
 from napari_cebra.embedding.in_parts import backward_in_parts
 from napari_cebra.embedding.loop import Loop, torch_errors
+from napari_cebra.embedding.losses import InfoNCE
 from napari_cebra.embedding.masks import Masks
 from napari_cebra.embedding.mixing import partners_within
 from napari_cebra.embedding.objective import Objective, generators
-from napari_cebra.embedding.sessions.contrast import Contrast
 from napari_cebra.embedding.sessions.pairs import settings
 from napari_cebra.embedding.sessions.session import Session, checked, rows_of
 from napari_cebra.embedding.sessions.side_by_side import UnifiedSampler, line_up
@@ -139,7 +139,7 @@ class UnifiedObjective(Objective):
         neurons = [session.values.shape[1] for session in sessions]
         network = build_network(config, sum(neurons), initial).to(self.device)
         self.network = network
-        self.criterion = Contrast(
+        self.criterion = InfoNCE(
             config.temperature,
             config.temperature_mode == "auto",
             config.min_temperature,
