@@ -13,23 +13,20 @@ from napari_cebra.recording import InvalidInput, Recording, Traces
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("movie", [True, False])
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 7, 10, 36, 200])
 @pytest.mark.parametrize("first", [None, 1, 2, 3, 20])
-def test_every_shape_is_as_long_as_it_says_and_is_recognised(
-    kind, movie, frames, first
-):
+def test_every_shape_is_as_long_as_it_says_and_is_recognised(kind, frames, first):
     if first is not None and first > frames:
         with pytest.raises(InvalidInput, match="does not fit"):
             EncoderShape(kind, frames, first)
         return
-    made = EncoderShape(kind, frames, first).settings(movie)
+    made = EncoderShape(kind, frames, first).settings()
     config = TrainConfig(**made)
     assert sum(receptive_field(config.model_architecture, config.first_kernel)) == (
         frames
     )
-    found = EncoderShape.of(config, movie)
-    assert found.settings(movie) == made
+    found = EncoderShape.of(config)
+    assert found.settings() == made
 
 
 @pytest.mark.parametrize("target", ["movie", "continuous", None])
@@ -37,24 +34,24 @@ def test_every_shape_is_as_long_as_it_says_and_is_recognised(
 @pytest.mark.parametrize("rows", [500, 9000])
 def test_what_is_recommended_is_one_of_them_with_its_own_kernel(target, rate, rows):
     config = TrainConfig(**recommended(rate, 100, rows, target))
-    shape = EncoderShape.of(config, target == "movie")
+    shape = EncoderShape.of(config)
     assert shape.first_kernel is None
-    settings = shape.settings(target == "movie")
+    settings = shape.settings()
     assert settings["model_architecture"] == config.model_architecture
 
 
 @pytest.mark.parametrize("name", ["u2 +3 +3 d3", "offset36-model-dropout", "nonsense"])
 def test_other_encoders_are_left_alone(name):
-    assert EncoderShape.of(TrainConfig(model_architecture=name), False) is None
+    assert EncoderShape.of(TrainConfig(model_architecture=name)) is None
 
 
 def test_published_models_are_offset_layers():
     config = TrainConfig(model_architecture="offset10-model")
-    assert EncoderShape.of(config, True) == EncoderShape("offset", 10)
+    assert EncoderShape.of(config) == EncoderShape("offset", 10)
     config = replace(config, first_kernel=7)
-    assert EncoderShape.of(config, True) == EncoderShape("offset", 10, 7)
+    assert EncoderShape.of(config) == EncoderShape("offset", 10, 7)
     config = replace(config, first_kernel=10)
-    assert EncoderShape.of(config, True) == EncoderShape("wide", 10)
+    assert EncoderShape.of(config) == EncoderShape("wide", 10)
 
 
 def test_seconds_become_frames_at_the_rate_of_the_recording(tiny):
@@ -65,13 +62,15 @@ def test_seconds_become_frames_at_the_rate_of_the_recording(tiny):
         encoder=EncoderConfig(seconds=0.52),
     )
     resolved = config.resolved(tiny)  # 10 Hz
-    assert resolved.training.model_architecture == "m2 u4 d1"
+    assert resolved.training.model_architecture == "m4 u2 d1"
     assert resolved.encoder == EncoderConfig()
     assert PipelineConfig.from_json(config.to_json()) == config
     wide = replace(config, encoder=EncoderConfig(kind="wide", frames=12))
     assert wide.resolved(tiny).training.first_kernel == 12
     kernel = replace(config, encoder=EncoderConfig(first_kernel=5))
     assert kernel.resolved(tiny).training.model_architecture == "m6 u5 d1"
+    own = replace(config, training=TrainConfig(model_architecture="m8 u3 d1"))
+    assert own.resolved(tiny).training.model_architecture == "m3 u3 d1"
 
 
 @pytest.mark.parametrize(

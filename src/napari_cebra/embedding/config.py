@@ -234,7 +234,7 @@ def recommended(
         window = 10 if rate is None else min(max(round(rate / 3), 1), 10)
     else:
         window = 10 if rate is None else min(max(round(1.4 * rate), 3), 20)
-    kernel = (window + 2) // 3
+    kernel = hidden_kernel(window)
     short = n_rows is not None and n_rows < _SHORT
     return {
         "model_architecture": f"m{window - kernel + 1} u{kernel} d1",
@@ -250,6 +250,15 @@ def recommended(
         "input_dropout": 0.5 if target == "movie" or short else 0.3,
         "mix_repeats": 0.5 if target == "movie" else 0.0,
     }
+
+
+def hidden_kernel(window: int) -> int:
+    """Return the frames that the recommended hidden layer sees at once.
+
+    A third of the window, whose rest is a running mean, but at most seven: a
+    longer kernel costs more than it was worth.
+    """
+    return min((window + 2) // 3, 7)
 
 
 def _recommended_short(rate: float | None) -> dict[str, Any]:

@@ -262,8 +262,7 @@ class PipelineConfig:
                 )
             )
         training = replace(training, **self.training_changes)
-        is_movie = self.target.name == STIMULUS
-        encoder = self.encoder.settings(training, recording.rate, is_movie)
+        encoder = self.encoder.settings(training, recording.rate)
         training = replace(training, **encoder)
         if training.threads is None:
             from napari_cebra.embedding import default_threads

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from napari_cebra.embedding.config import hidden_kernel
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -70,12 +71,8 @@ class EncoderShape:
             )
 
     @classmethod
-    def of(cls, training: TrainConfig, movie: bool) -> EncoderShape | None:
-        """Return the shape of an encoder; None where it is none of these kinds.
-
-        `movie` says whether the target is the frame of a movie, for which the
-        recommended hidden layer has a first kernel of a third of the window.
-        """
+    def of(cls, training: TrainConfig) -> EncoderShape | None:
+        """Return the shape of an encoder; None where it is none of these kinds."""
         name, first = training.model_architecture, training.first_kernel
         if match := _OFFSET.fullmatch(name):
             frames = int(match[1])
@@ -94,21 +91,22 @@ class EncoderShape:
         if not 1 <= kernel <= frames:
             return None
         shape = cls(kind, frames)
-        return shape if shape.kernel(movie) == kernel else cls(kind, frames, kernel)
+        return shape if shape.kernel == kernel else cls(kind, frames, kernel)
 
-    def kernel(self, movie: bool) -> int:
+    @property
+    def kernel(self) -> int:
         """Return the frames that the first layer with weights sees."""
         if self.first_kernel is not None:
             return self.first_kernel
         if self.kind == "mean":
-            return (self.frames + 2) // 3 if movie else 1
+            return hidden_kernel(self.frames)
         return {"linear": 1, "offset": min(2, self.frames), "wide": self.frames}[
             self.kind
         ]
 
-    def settings(self, movie: bool) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """Return the keywords of `TrainConfig` that make such an encoder."""
-        kernel = self.kernel(movie)
+        kernel = self.kernel
         mean_over = self.frames - kernel + 1
         if self.kind == "mean":
             return _settings(f"m{mean_over} u{kernel} d1")
@@ -169,9 +167,7 @@ class EncoderConfig:
         if self.kind is not None:
             EncoderShape(self.kind, self.frames or LONGEST)
 
-    def settings(
-        self, training: TrainConfig, rate: float | None, movie: bool
-    ) -> dict[str, Any]:
+    def settings(self, training: TrainConfig, rate: float | None) -> dict[str, Any]:
         """Return the keywords of `TrainConfig` that these changes come to.
 
         Raises
@@ -181,7 +177,7 @@ class EncoderConfig:
         """
         if self == EncoderConfig():
             return {}
-        shape = EncoderShape.of(training, movie)
+        shape = EncoderShape.of(training)
         if shape is None and (self.kind is None or not self._length):
             raise InvalidInput(
                 f"The encoder {training.model_architecture!r} is written out, with a "
@@ -202,7 +198,7 @@ class EncoderConfig:
         kernel = self.first_kernel
         if kernel is None and shape is not None and kind == shape.kind:
             kernel = shape.first_kernel
-        return EncoderShape(kind, frames, kernel).settings(movie)
+        return EncoderShape(kind, frames, kernel).settings()
 
     @property
     def _length(self) -> bool:

@@ -113,7 +113,6 @@ class Search:
         assert self.config.training is not None
         fit_split(recording, self.target, self.config)  # tells what does not fit
         self.base: TrainConfig = self.config.training
-        self._movie = self.target is not None and self.target.stimulus is not None
         self._lines: dict[TrainConfig, SearchLine] = {}
         self._left_out: list[str] = []
         self._values: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -178,7 +177,7 @@ class Search:
             )
             return ["dimension"]
         names = ["frames", "first kernel", "temperature", "dimension"]
-        shape = EncoderShape.of(self.base, self._movie)
+        shape = EncoderShape.of(self.base)
         if shape is None:
             self._left_out.append("receptive field (the encoder is written out)")
             names = names[2:]
@@ -200,7 +199,7 @@ class Search:
             return [
                 replace(training, output_dimension=v) for v in sorted(found - {old})
             ]
-        shape = EncoderShape.of(training, self._movie)
+        shape = EncoderShape.of(training)
         assert shape is not None
         if name == "frames":
             kernel = shape.first_kernel
@@ -212,9 +211,9 @@ class Search:
         else:
             third = -(-shape.frames // 3)
             kernels = {k for k in (1, third, shape.frames) if k <= _WIDEST_KERNEL}
-            kernels -= {shape.kernel(self._movie)}
+            kernels -= {shape.kernel}
             shapes = [replace(shape, first_kernel=k) for k in sorted(kernels)]
-        return [replace(training, **s.settings(self._movie)) for s in shapes]
+        return [replace(training, **s.settings()) for s in shapes]
 
     def _try(
         self, training: TrainConfig
@@ -238,7 +237,7 @@ class Search:
     def _judged(
         self, training: TrainConfig
     ) -> Generator[SearchReport, None, SearchLine]:
-        line = SearchLine.of(training, self.recording, self._movie)
+        line = SearchLine.of(training, self.recording)
         folds = self._folds(training)
         errors: list[dict[tuple[int, int], float]] = []
         for number, fold in enumerate(folds):

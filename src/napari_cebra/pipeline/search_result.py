@@ -59,16 +59,16 @@ class SearchLine:
     errors: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, training: TrainConfig, recording: Recording, movie: bool) -> SearchLine:
+    def of(cls, training: TrainConfig, recording: Recording) -> SearchLine:
         """Describe settings that are to be tried on a recording."""
         network = parse(training.model_architecture, training.first_kernel)
         frames, rate = sum(network.receptive_field), recording.rate
-        shape = EncoderShape.of(training, movie)
+        shape = EncoderShape.of(training)
         return cls(
             training,
             frames,
             None if rate is None else frames / rate,
-            None if shape is None else shape.kernel(movie),
+            None if shape is None else shape.kernel,
             _cost(training, recording.traces.n_rois),
         )
 

@@ -84,7 +84,6 @@ class EncoderForm(QWidget):
         super().__init__(parent)
         self._base = TrainConfig()
         self._rate: float | None = None
-        self._movie = False
         self._recommended: str | None = None
 
         rows = self._rows = form(self)
@@ -144,14 +143,14 @@ class EncoderForm(QWidget):
             return (
                 {"model_architecture": name, "first_kernel": None} if changed else kept
             )
-        if shape == EncoderShape.of(base, self._movie):
+        if shape == EncoderShape.of(base):
             return kept
-        return shape.settings(self._movie)
+        return shape.settings()
 
     def setValue(self, config: TrainConfig) -> None:
         """Show the encoder of a training."""
         self._base = config
-        shape = EncoderShape.of(config, self._movie)
+        shape = EncoderShape.of(config)
         widgets = (self._kind, self._length, self._own, self.first_kernel)
         blocked = [widget.blockSignals(True) for widget in widgets]
         self._own.setText(config.model_architecture)
@@ -171,20 +170,9 @@ class EncoderForm(QWidget):
         self._length.set_rate(rate)
         self._show()
 
-    def set_movie(self, movie: bool) -> None:
-        """Say whether the target is the frame of a movie."""
-        if movie == self._movie:
-            return
-        untouched = self._shape() == EncoderShape.of(self._base, self._movie)
-        self._movie = movie
-        if untouched:
-            self.setValue(self._base)
-        else:
-            self._show()
-
     def set_recommended(self, config: TrainConfig) -> None:
         """Mark the kind of encoder that is recommended."""
-        shape = EncoderShape.of(config, self._movie)
+        shape = EncoderShape.of(config)
         self._recommended = None if shape is None else shape.kind
         self._offer_kinds()
 
@@ -233,7 +221,7 @@ class EncoderForm(QWidget):
             self.first_kernel.setSpecialValueText("as described")
         else:
             self.first_kernel.setMaximum(shape.frames)
-            own = EncoderShape(shape.kind, shape.frames).kernel(self._movie)
+            own = EncoderShape(shape.kind, shape.frames).kernel
             self.first_kernel.setSpecialValueText(f"auto ({_frames(own)})")
             rate = self._rate
             self._count.setText(

@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_cebra.embedding import TrainConfig
-from napari_cebra.pipeline.config import STIMULUS, TargetConfig
+from napari_cebra.pipeline.config import TargetConfig
 from napari_cebra.widgets.encoder_form import EncoderForm
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.form_rows import Choice, Real, Whole, add, form
@@ -232,7 +232,6 @@ class TrainingForm(QWidget):
         self._mode.setValue(value.target.mode)
         if value.target.name is not None:
             self._target.setValue(value.target.name)
-        self.encoder.set_movie(self._is_movie())
         self.encoder.setValue(config)
         self._dimension.setValue(config.output_dimension)
         self._steps.setValue(config.max_iterations)
@@ -259,15 +258,11 @@ class TrainingForm(QWidget):
             self._mode.setValue("behavior" if names else "time")
         self._on_changed()
 
-    def _is_movie(self) -> bool:
-        return self._mode.value() != "time" and self._target.value() == STIMULUS
-
     def set_device_text(self, text: str) -> None:
         """Say which device that is here."""
         self._device_text.setText(text)
 
     def _on_changed(self, *_: object) -> None:
-        self.encoder.set_movie(self._is_movie())
         has_targets = self._target.count() > 0
         self._target.setEnabled(has_targets and self._mode.value() != "time")
         self._target.setPlaceholderText("" if has_targets else "no variable loaded")
