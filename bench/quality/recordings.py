@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +17,8 @@ from napari_cebra.pipeline import (
     exhaust,
     load_recording,
 )
+from napari_cebra.recording import Recording, Traces
 from napari_cebra.simulate import Ca1Track, V1Movie, simulate_ca1, simulate_v1
-
-if TYPE_CHECKING:
-    from napari_cebra.recording import Recording
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -128,13 +126,21 @@ def track(cells: int = 120, seed: int = 0) -> Case:
 
 
 def alme(session: str) -> Case:
-    """Rat CA3 in an open field: 100 ms bins while running, labels: x and y."""
-    recording = bin_spikes(
-        read_spikes(DATA / "alme_ca3" / f"{session}.h5"), 0.1, 50, 5.0
+    """Return rat CA3 in an open field, 100 ms bins; labels: x and y.
+
+    The bins in which the rat runs follow one another as if there were no
+    others, as in the published use of such recordings; every decoder gets
+    these same rows.
+    """
+    whole = bin_spikes(read_spikes(DATA / "alme_ca3" / f"{session}.h5"), 0.1, 50, 5.0)
+    runs, traces = whole.valid, whole.traces
+    position = whole.variable("position")
+    position = replace(position, values=position.values[runs])
+    recording = Recording(
+        Traces(traces.values[runs], traces.kind, traces.rate), variables=(position,)
     )
-    position = recording.variable("position").values
     return Case(
-        f"alme-{session}", recording, "position", position / 100,
+        f"alme-{session}", recording, "position", position.values / 100,
         _PUBLISHED | _WINDOW_10,
     )  # fmt: skip
 
