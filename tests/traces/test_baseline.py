@@ -4,11 +4,11 @@ from scipy import ndimage
 
 from napari_cebra.traces.baseline import (
     baseline,
-    noise,
     rolling_maximin,
     rolling_percentile,
     stretches,
 )
+from napari_cebra.traces.noise import noise
 
 
 def mirrored_windows(trace, size):

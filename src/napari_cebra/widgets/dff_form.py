@@ -7,7 +7,7 @@ from dataclasses import replace
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_cebra.traces.dff import DffSettings
+from napari_cebra.traces.settings import DffSettings
 from napari_cebra.widgets.form_rows import (
     Choice,
     Real,

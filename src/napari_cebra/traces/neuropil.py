@@ -1,0 +1,123 @@
+"""How much of its surround each ROI holds, fitted to the traces."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from scipy import linalg, ndimage
+
+from napari_cebra.traces.blocks import default_threads
+
+REGRESSION_BOUNDS = (0.0, 1.5)
+ALLEN_BOUNDS = (0.0, 2.0)
+ALLEN_PENALTY = 0.05
+ALLEN_FOLDS = 4
+_ROUNDS = 30
+
+
+def regression(
+    raw: np.ndarray, around: np.ndarray, rows: np.ndarray, window: int, smooth: float
+) -> np.ndarray:
+    """Return the (N,) neuropil coefficients of a robust regression.
+
+    Both traces are smoothed and freed of what is slower than the window, then
+    ``raw = r around + a`` is fitted to the frames in which the cell is quiet:
+    by weights that fall from 1 to 0 (Tukey's biweight) as the residual rises
+    above the line, which is where transients are.
+
+    Parameters
+    ----------
+    raw, around : (T, N)
+        Counts of the ROIs and of their surrounds.
+    rows : (T,) bool
+        Rows that may be seen.
+    window : int
+        In frames.
+    smooth : float
+        Standard deviation of the Gaussian in frames.
+
+    Returns
+    -------
+    (N,) float64
+        Between `REGRESSION_BOUNDS`.
+    """
+    size = min(window, int(rows.sum())) | 1
+
+    def slow_free(trace: np.ndarray) -> np.ndarray:
+        trace = trace[rows].astype(np.float64)
+        if smooth > 0:
+            trace = ndimage.gaussian_filter1d(trace, smooth)
+        return trace - ndimage.percentile_filter(trace, 50, size)
+
+    def one(k: int) -> float:
+        return _robust_slope(slow_free(around[:, k]), slow_free(raw[:, k]))
+
+    with ThreadPoolExecutor(default_threads()) as pool:
+        slopes = np.array(list(pool.map(one, range(raw.shape[1]))))
+    return np.clip(slopes, *REGRESSION_BOUNDS)
+
+
+def _robust_slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Slope of y on x where y does not rise far above the line."""
+    weights = np.ones(x.size)
+    slope = 0.0
+    for _ in range(_ROUNDS):
+        share = weights / weights.sum()
+        mean_x, mean_y = share @ x, share @ y
+        spread = share @ (x - mean_x) ** 2
+        if spread <= 1e-12 * (1 + mean_x**2):
+            return 0.0
+        before, slope = slope, share @ ((x - mean_x) * (y - mean_y)) / spread
+        rest = y - mean_y - slope * (x - mean_x)
+        below = rest[rest < 0]
+        sigma = 1.4826 * np.median(-below) if below.size else 0.0
+        if sigma <= 0 or abs(slope - before) < 1e-6:
+            break
+        far = np.clip(rest / (3 * sigma), 0, 1)
+        weights = (1 - far**2) ** 2
+    return float(slope)
+
+
+def allen(raw: np.ndarray, around: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the (N,) contamination ratios of the Allen Institute's objective.
+
+    ``sum (Fc - (F - r Fneu))^2 + 0.05 sum (Fc[t + 1] - Fc[t])^2`` is minimised
+    over the trace Fc and the ratio r (Visual Coding white paper; de Vries et al.
+    2020, Nat. Neurosci. 23:138), summed over four folds of contiguous rows that
+    each have an Fc of their own and share r. The objective is quadratic in
+    both, so that its minimum is found at once and not by descent.
+
+    Parameters
+    ----------
+    raw, around : (T, N)
+        Counts of the ROIs and of their surrounds.
+    rows : (T,) bool
+        Rows that may be seen.
+
+    Returns
+    -------
+    (N,) float64
+        Between `ALLEN_BOUNDS`.
+    """
+    at = np.flatnonzero(rows)
+    joined = np.diff(at) == 1
+    borders = [
+        part[0]
+        for part in np.array_split(np.arange(at.size), ALLEN_FOLDS)[1:]
+        if part.size
+    ]
+    joined[np.array(borders, int) - 1] = False
+    couple = ALLEN_PENALTY * joined
+    bands = np.zeros((2, at.size))
+    bands[0, 1:] = -couple
+    bands[1] = 1
+    bands[1, :-1] += couple
+    bands[1, 1:] += couple
+    own, surround = raw[rows].astype(np.float64), around[rows].astype(np.float64)
+    # With the best Fc the objective is x' Q x, x = F - r Fneu, Q = 1 - (1 + pD'D)^-1.
+    rest = surround - linalg.solveh_banded(bands, surround)
+    power = (surround * rest).sum(axis=0)
+    flat = power <= 1e-12 * np.maximum((surround**2).sum(axis=0), 1e-300)
+    ratio = (own * rest).sum(axis=0) / np.where(flat, 1, power)
+    return np.clip(np.where(flat, 0, ratio), *ALLEN_BOUNDS)
