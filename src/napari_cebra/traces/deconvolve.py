@@ -130,7 +130,7 @@ def deconvolve(
     sigma = spectral_noise(known, finite) if noise is None else noise
     sigma = _per_roi("noise", sigma, n_rois, low=0)
     if decay_frames is None:
-        decay_frames = estimate_decay(known, finite, sigma)
+        decay_frames = estimate_decay(known, finite)
     decay = _per_roi("decay_frames", decay_frames, n_rois, low=1e-3)
     price = _per_roi("penalty", penalty, n_rois, low=0)
     smallest = _per_roi("minimal_event", minimal_event, n_rois, low=0) * sigma
@@ -153,14 +153,13 @@ def deconvolve(
     return Events(found.T, calcium.T, sigma, decay, prices)
 
 
-def estimate_decay(
-    values: np.ndarray, rows: np.ndarray, noise: np.ndarray
-) -> np.ndarray:
+def estimate_decay(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return (N,) time constants in frames, from the autocovariance.
 
-    That of an AR(1) process falls by the same factor from lag to lag, once the
-    noise is taken from lag 0 (Pnevmatikakis et al. 2016, Neuron 89:285): the
-    factor is the least-squares one over `LAGS` lags. At least one frame and at
+    That of an AR(1) process with noise falls by the same factor from lag to lag,
+    from lag 1 on, where the noise has no part (as Pnevmatikakis et al. 2016,
+    Neuron 89:285): the factor is the least-squares one over `LAGS` lags. Firing
+    that is itself correlated in time makes it longer. At least one frame and at
     most a quarter of the rows.
 
     Parameters
@@ -168,20 +167,17 @@ def estimate_decay(
     values : (T, N)
     rows : (T,) bool
         Frames that are seen.
-    noise : (N,)
-        Standard deviation of the noise.
     """
     count = int(rows.sum())
-    if count <= LAGS:
+    if count <= LAGS + 1:
         return np.ones(values.shape[1])
     middle = values[rows].mean(axis=0, dtype=np.float64)
     centred = np.where(rows[:, None], values - middle, 0.0)
     lags = []
-    for lag in range(LAGS + 1):
-        pairs = rows[lag:] & rows[: rows.size - lag]
-        product = np.einsum("tn,tn->n", centred[lag:], centred[: rows.size - lag])
-        lags.append(product / max(int(pairs.sum()), 1))
-    lags[0] = np.maximum(lags[0] - noise**2, 0)
+    for lag in range(1, LAGS + 2):
+        pairs = int((rows[lag:] & rows[:-lag]).sum())
+        product = np.einsum("tn,tn->n", centred[lag:], centred[:-lag])
+        lags.append(product / max(pairs, 1))
     before, after = np.stack(lags[:-1]), np.stack(lags[1:])
     power = np.maximum((before**2).sum(axis=0), 1e-300)
     factor = (before * after).sum(axis=0) / power

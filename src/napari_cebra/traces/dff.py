@@ -230,8 +230,8 @@ def _coefficients(
         r = neuropil_fits.allen(values, neuropil.values, rows)
         bounds = neuropil_fits.ALLEN_BOUNDS
     else:
-        around = settings.frames(rate)
-        r = neuropil_fits.regression(values, neuropil.values, rows, *around)
+        window, _ = settings.frames(rate)
+        r = neuropil_fits.regression(values, neuropil.values, rows, window)
         bounds = neuropil_fits.REGRESSION_BOUNDS
     return r, np.isin(r, bounds)
 

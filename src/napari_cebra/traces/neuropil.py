@@ -13,18 +13,19 @@ REGRESSION_BOUNDS = (0.0, 1.5)
 ALLEN_BOUNDS = (0.0, 2.0)
 ALLEN_PENALTY = 0.05
 ALLEN_FOLDS = 4
-_ROUNDS = 30
+_ROUNDS = 40
+_CUT = 2.0  # times the noise; 3 lets transients in
 
 
 def regression(
-    raw: np.ndarray, around: np.ndarray, rows: np.ndarray, window: int, smooth: float
+    raw: np.ndarray, around: np.ndarray, rows: np.ndarray, window: int
 ) -> np.ndarray:
     """Return the (N,) neuropil coefficients of a robust regression.
 
-    Both traces are smoothed and freed of what is slower than the window, then
+    Both traces are freed of what is slower than the window (bleaching), then
     ``raw = r around + a`` is fitted to the frames in which the cell is quiet:
-    by weights that fall from 1 to 0 (Tukey's biweight) as the residual rises
-    above the line, which is where transients are.
+    by weights that fall from 1 to 0 (Tukey's biweight) as the residual rises to
+    twice the noise above the line, which is where transients are.
 
     Parameters
     ----------
@@ -34,8 +35,6 @@ def regression(
         Rows that may be seen.
     window : int
         In frames.
-    smooth : float
-        Standard deviation of the Gaussian in frames.
 
     Returns
     -------
@@ -46,8 +45,6 @@ def regression(
 
     def slow_free(trace: np.ndarray) -> np.ndarray:
         trace = trace[rows].astype(np.float64)
-        if smooth > 0:
-            trace = ndimage.gaussian_filter1d(trace, smooth)
         return trace - ndimage.percentile_filter(trace, 50, size)
 
     def one(k: int) -> float:
@@ -74,7 +71,7 @@ def _robust_slope(x: np.ndarray, y: np.ndarray) -> float:
         sigma = 1.4826 * np.median(-below) if below.size else 0.0
         if sigma <= 0 or abs(slope - before) < 1e-6:
             break
-        far = np.clip(rest / (3 * sigma), 0, 1)
+        far = np.clip(rest / (_CUT * sigma), 0, 1)
         weights = (1 - far**2) ** 2
     return float(slope)
 

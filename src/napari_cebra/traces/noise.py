@@ -62,6 +62,7 @@ def filtered_noise(trace: np.ndarray, window: int) -> float:
     window : int
         Frames of the rolling median.
     """
+    trace = trace.astype(np.float64)
     rest = trace - ndimage.percentile_filter(trace, 50, min(window, trace.size) | 1)
     rest = rest[rest < 1.5 * abs(rest.min())]
     rest = rest[np.abs(rest) < 2.5 * _deviation(rest)]

@@ -153,10 +153,21 @@ class DffSettings:
         return max(int(self.window_s * rate + 1e-6), 1), smooth
 
     def decay(self, rate: float | None) -> float | None:
-        """Return the decay in frames at this rate; None if it is to be estimated."""
-        if rate is None or self.decay_s is None:
-            return self.decay_frames if rate is None else None
-        return self.decay_s * rate
+        """Return the decay in frames at this rate; None if it is to be estimated.
+
+        Raises
+        ------
+        InvalidInput
+            If it is given in seconds alone and the rate is not known.
+        """
+        if rate is not None:
+            return None if self.decay_s is None else self.decay_s * rate
+        if self.decay_frames is None and self.decay_s is not None:
+            raise InvalidInput(
+                f"The decay is {self.decay_s:g} s but the frame rate is not known; "
+                "give the rate, or leave the decay to be estimated."
+            )
+        return self.decay_frames
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as JSON types."""
