@@ -13,7 +13,7 @@ from napari_cebra.traces import deconvolve, estimate_decay
 from napari_cebra.traces.noise import spectral_noise
 
 
-def dense(y, decay, penalty=0.0, seen=None):
+def dense(y, decay, penalty=0.0, seen=None, lowest=0.0):
     """Calcium at the seen frames, from the whole convex problem at once.
 
     ``1/2 |K s - y|^2 + penalty sum s`` over s >= 0, as one non-negative
@@ -26,8 +26,14 @@ def dense(y, decay, penalty=0.0, seen=None):
     kernel = np.where(lag >= 0, np.exp(-np.maximum(lag, 0) / decay), 0)[seen]
     # The penalty goes into the target: y - p x, where K' x is 1 for every event.
     x = np.linalg.lstsq(kernel[:, seen].T, np.ones(int(seen.sum())))[0]
-    s, _ = optimize.nnls(kernel[:, seen], y[seen] - penalty * x, maxiter=100 * n)
-    return kernel[:, seen] @ s
+    target = y[seen] - penalty * x
+    if lowest == 0:
+        s, _ = optimize.nnls(kernel[:, seen], target, maxiter=100 * n)
+        return kernel[:, seen] @ s
+    low = np.zeros(int(seen.sum()))
+    low[0] = -np.inf  # what is there at first may be negative, events may not
+    found = optimize.lsq_linear(kernel[:, seen], target, (low, np.inf), method="bvls")
+    return kernel[:, seen] @ found.x
 
 
 def ar1(rng, n, decay, sigma, rate=0.03, size=1.0):
@@ -53,6 +59,16 @@ def test_solves_the_convex_problem(rng, decay, penalty, compiled):
         )
         np.testing.assert_allclose(found.values[1:, k], events[1:], atol=1e-5)
     assert (found.values[0] == 0).all()  # what was there before is no event
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_calcium_may_be_negative_where_that_is_asked_for(rng, compiled):
+    y = ar1(rng, 150, 10, 0.3)[2] - 0.5
+    y[:20] -= 2
+    found = deconvolve(y[:, None], 10, nonnegative=False, compiled=compiled)
+    expected = dense(y, 10, lowest=-np.inf)
+    np.testing.assert_allclose(found.calcium[:, 0], expected, atol=1e-5)
+    assert found.calcium.min() < -1 and found.values.min() == 0
 
 
 def test_solves_it_through_frames_that_are_not_seen(rng):
@@ -218,6 +234,7 @@ def test_nothing_seen():
         (np.zeros((5, 2)), {"noise": np.full(2, np.nan)}, "noise must be finite"),
         (np.zeros((5, 2)), {"rows": np.ones(4, bool)}, "one flag per frame"),
         (np.zeros((5, 2)), {"noise_constraint": True, "minimal_event": 1}, "not both"),
+        (np.zeros((5, 2)), {"noise_constraint": True, "nonnegative": False}, "leave"),
     ],
 )
 def test_mistakes_are_named(values, changes, words):

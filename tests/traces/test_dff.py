@@ -210,7 +210,7 @@ def test_mistaken_rows_and_shapes_are_named(rng):
         dff(counts, None, fit_rows=np.zeros(90, bool))
     with pytest.raises(InvalidInput, match="baseline"):
         DffSettings(baseline="mean")
-    with pytest.raises(InvalidInput, match="exclude each other"):
+    with pytest.raises(InvalidInput, match="needs minimal_event 0"):
         DffSettings(noise_constraint=True, minimal_event=2)
 
 

@@ -40,11 +40,11 @@ def rolling_maximin(window: int, smooth: float) -> Filter:
     """Return suite2p's filter: Gaussian, rolling minimum, rolling maximum.
 
     As described by Pachitariu et al. 2017 (bioRxiv 061507); parameters as in
-    `rolling_percentile`.
+    `rolling_percentile`. An even window reaches one frame further back.
     """
 
     def f0(trace: np.ndarray) -> np.ndarray:
-        size = min(window, trace.size) | 1
+        size = min(window, 2 * trace.size)  # which holds every frame
         low = ndimage.minimum_filter1d(_smooth(trace, smooth), size)
         return ndimage.maximum_filter1d(low, size)
 

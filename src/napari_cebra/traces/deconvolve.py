@@ -63,6 +63,7 @@ def deconvolve(
     penalty: float | np.ndarray = 0.0,
     noise_constraint: bool = False,
     minimal_event: float = 0.0,
+    nonnegative: bool = True,
     threads: int | None = None,
     compiled: bool | None = None,
 ) -> Events:
@@ -94,6 +95,9 @@ def deconvolve(
         ``|c - y|^2 = T noise^2``: the fewest events that the noise allows.
     minimal_event : float
         Smallest event, in units of the noise; excludes `noise_constraint`.
+    nonnegative : bool
+        Keep the calcium, as well as the events, from being negative. suite2p
+        does not: what lies below its baseline rises to 0 by itself.
     threads : int, optional
         Default: the cores we have, at most 4.
     compiled : bool, optional
@@ -125,6 +129,10 @@ def deconvolve(
             "Events are found under a noise constraint or with a smallest size, not "
             "both; set one of them to 0."
         )
+    if noise_constraint and not nonnegative:
+        raise InvalidInput(
+            "A noise constraint needs calcium that is not negative; leave one out."
+        )
     finite = np.isfinite(values).all(axis=1) & shown
     known = np.where(np.isfinite(values), values, 0)
     sigma = spectral_noise(known, finite) if noise is None else noise
@@ -143,6 +151,7 @@ def deconvolve(
         if seen.size == 0:
             return
         trace = _Trace(values[seen, k].astype(np.float64), seen, decay[k], fit)
+        trace.lowest = 0.0 if nonnegative else -np.inf
         if noise_constraint:
             prices[k] = trace.penalty_for(seen.size * sigma[k] ** 2)
         trace.run(prices[k], smallest[k])
@@ -171,16 +180,14 @@ def estimate_decay(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     count = int(rows.sum())
     if count <= LAGS + 1:
         return np.ones(values.shape[1])
-    middle = values[rows].mean(axis=0, dtype=np.float64)
-    centred = np.where(rows[:, None], values - middle, 0.0)
-    lags = []
-    for lag in range(1, LAGS + 2):
-        pairs = int((rows[lag:] & rows[:-lag]).sum())
-        product = np.einsum("tn,tn->n", centred[lag:], centred[:-lag])
-        lags.append(product / max(pairs, 1))
-    before, after = np.stack(lags[:-1]), np.stack(lags[1:])
-    power = np.maximum((before**2).sum(axis=0), 1e-300)
-    factor = (before * after).sum(axis=0) / power
+    shifts = range(1, LAGS + 2)
+    pairs = np.array([max(int((rows[lag:] & rows[:-lag]).sum()), 1) for lag in shifts])
+    factor = np.empty(values.shape[1])
+    for k, trace in enumerate(values.T):
+        x = np.where(rows, trace - trace[rows].mean(dtype=np.float64), 0.0)
+        products = np.array([x[lag:] @ x[:-lag] for lag in shifts]) / pairs
+        before, after = products[:-1], products[1:]
+        factor[k] = before @ after / max(before @ before, 1e-300)
     longest = max(count / 4, 1)
     return -1 / np.log(np.clip(factor, np.exp(-1.0), np.exp(-1 / longest)))
 
@@ -199,13 +206,15 @@ class _Trace:
         step = np.where(gaps <= max(decay, 1), np.exp(-gaps / decay), 0.0)
         step[0] = 0.0
         self.y, self.step, self.fit = y, step, fit
+        self.lowest = 0.0
         self.cost = 1 - np.append(step[1:], 0.0)
         self.calcium, self.events = np.empty(y.size), np.empty(y.size)
 
     def run(self, penalty: float, minimal: float = 0.0) -> float:
         """Fit, and return the squared error."""
         out = self.calcium, self.events
-        return self.fit(self.y, self.step, self.cost, penalty, minimal, *out)
+        limits = penalty, minimal, self.lowest
+        return self.fit(self.y, self.step, self.cost, *limits, *out)
 
     def penalty_for(self, error: float) -> float:
         """Return the penalty with this squared error; 0 if it is more already."""

@@ -23,6 +23,7 @@ from napari_cebra.traces.settings import DffSettings
 
 if TYPE_CHECKING:
     from napari_cebra.recording import Recording
+    from napari_cebra.recording.traces import TraceKind
 
 FLAG_SHARE = 0.05
 _NOISE_SECONDS, _NOISE_FRAMES = 3.333, 101  # of the Allen pipelines' noise
@@ -156,7 +157,7 @@ def dff(
         change /= np.maximum(f0, floor)
     change[:, still] = 0
     flagged = still | ((f0[rows] <= sigma).mean(axis=0) > FLAG_SHARE)
-    kind = "dff" if settings.divide_by == "F0" else "other"
+    kind: TraceKind = "dff" if settings.divide_by == "F0" else "other"
     traces = Traces(change, kind, rate, {"step": "dff", **settings.to_json()})
     events = None
     if settings.deconvolve:
@@ -267,6 +268,7 @@ def _events(
         rows=rows & ~bad,
         noise_constraint=settings.noise_constraint,
         minimal_event=settings.minimal_event,
+        nonnegative=settings.nonnegative_calcium,
     )
     others = ~rows & ~bad
     if not others.any():
@@ -278,6 +280,7 @@ def _events(
         noise=found.noise,
         penalty=found.penalty,
         minimal_event=settings.minimal_event,
+        nonnegative=settings.nonnegative_calcium,
     )
     return replace(
         found,

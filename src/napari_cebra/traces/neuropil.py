@@ -99,22 +99,26 @@ def allen(raw: np.ndarray, around: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """
     at = np.flatnonzero(rows)
     joined = np.diff(at) == 1
-    borders = [
-        part[0]
-        for part in np.array_split(np.arange(at.size), ALLEN_FOLDS)[1:]
-        if part.size
-    ]
-    joined[np.array(borders, int) - 1] = False
+    folds = [part.size for part in np.array_split(at, ALLEN_FOLDS)]
+    borders = np.unique(np.cumsum(folds)[:-1])
+    joined[borders[(borders > 0) & (borders < at.size)] - 1] = False
     couple = ALLEN_PENALTY * joined
     bands = np.zeros((2, at.size))
     bands[0, 1:] = -couple
     bands[1] = 1
     bands[1, :-1] += couple
     bands[1, 1:] += couple
-    own, surround = raw[rows].astype(np.float64), around[rows].astype(np.float64)
-    # With the best Fc the objective is x' Q x, x = F - r Fneu, Q = 1 - (1 + pD'D)^-1.
-    rest = surround - linalg.solveh_banded(bands, surround)
-    power = (surround * rest).sum(axis=0)
-    flat = power <= 1e-12 * np.maximum((surround**2).sum(axis=0), 1e-300)
-    ratio = (own * rest).sum(axis=0) / np.where(flat, 1, power)
-    return np.clip(np.where(flat, 0, ratio), *ALLEN_BOUNDS)
+
+    def one(k: int) -> float:
+        # With the best Fc the objective is x' Q x, where x = F - r Fneu and
+        # Q = 1 - (1 + 0.05 D'D)^-1 with D the differences.
+        own, surround = (part[rows, k].astype(np.float64) for part in (raw, around))
+        rest = surround - linalg.solveh_banded(bands, surround)
+        power = surround @ rest
+        if power <= 1e-12 * (surround @ surround):
+            return 0.0
+        return float(own @ rest / power)
+
+    with ThreadPoolExecutor(default_threads()) as pool:
+        ratios = np.array(list(pool.map(one, range(raw.shape[1]))))
+    return np.clip(ratios, *ALLEN_BOUNDS)

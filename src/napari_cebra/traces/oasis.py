@@ -11,12 +11,13 @@ def oasis(
     cost: np.ndarray,
     penalty: float,
     minimal: float,
+    lowest: float,
     calcium: np.ndarray,
     events: np.ndarray,
 ) -> float:
     """Fit calcium that only decays between events to one trace.
 
-    ``1/2 sum (c - y)^2 + penalty sum s`` is minimised over ``c >= 0`` and
+    ``1/2 sum (c - y)^2 + penalty sum s`` is minimised over ``c >= lowest`` and
     ``s[k] = c[k] - step[k] c[k - 1] >= 0``: algorithm 1 of Friedrich, Zhou &
     Paninski 2017 (PLoS Comput Biol 13:e1005423), pool adjacent violators with
     decay inside the pools. A decay of its own between every two samples lets
@@ -36,6 +37,8 @@ def oasis(
         Price of a unit of events.
     minimal : float
         Smallest event; smaller ones are merged away (no longer convex).
+    lowest : float
+        0, or minus infinity for calcium below the baseline.
     calcium, events : (n,) float64
         Filled with c and s.
 
@@ -56,7 +59,7 @@ def oasis(
         total[top] = y[k] - penalty * cost[k]
         while top > 0 and step[start[top]] > 0:
             down = fall[top - 1] * step[start[top]]
-            before = max(total[top - 1] / weight[top - 1], 0.0)
+            before = max(total[top - 1] / weight[top - 1], lowest)
             if total[top] / weight[top] >= down * before + minimal:
                 break
             total[top - 1] += down * total[top]
@@ -69,7 +72,7 @@ def oasis(
         first = start[i]
         stop = start[i + 1] if i < top else n
         left = step[first] * value
-        value = max(total[i] / weight[i], 0.0)
+        value = max(total[i] / weight[i], lowest)
         for k in range(first, stop):
             if k > first:
                 value *= step[k]

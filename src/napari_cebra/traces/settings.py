@@ -63,6 +63,8 @@ class DffSettings:
         Find as few events as the noise allows.
     minimal_event : float
         Smallest event in units of the noise; excludes `noise_constraint`.
+    nonnegative_calcium : bool
+        Whether deconvolution keeps the calcium from falling below F0.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class DffSettings:
     decay_frames: float | None = None
     noise_constraint: bool = False
     minimal_event: float = 0.0
+    nonnegative_calcium: bool = True
 
     def __post_init__(self) -> None:
         kinds = {
@@ -120,10 +123,12 @@ class DffSettings:
                 raise InvalidInput(
                     f"{name} must lie between {low} and {high}, not {value}."
                 )
-        if self.noise_constraint and self.minimal_event > 0:
+        if self.noise_constraint and (
+            self.minimal_event > 0 or not self.nonnegative_calcium
+        ):
             raise InvalidInput(
-                "noise_constraint and minimal_event exclude each other; set "
-                "minimal_event to 0 or noise_constraint to false."
+                "noise_constraint needs minimal_event 0 and nonnegative_calcium true; "
+                "set these, or noise_constraint to false."
             )
 
     @classmethod
@@ -193,6 +198,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "follow_bleaching": False,
         "divide_by": "none",
         "decay_s": 1.0,
+        "nonnegative_calcium": False,
     },
     # F - r Fneu with r per ROI; median of inactive frames over 600 s.
     "Allen": {
