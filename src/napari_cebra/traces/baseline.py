@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 def rolling_percentile(window: int, percentile: float, smooth: float) -> Filter:
     """Return a filter: Gaussian smoothing, then a rolling percentile.
 
+    Windows are mirrored at the ends; one of twice the trace holds all of it
+    everywhere, and longer ones are cut to that.
+
     Parameters
     ----------
     window : int
@@ -30,7 +33,7 @@ def rolling_percentile(window: int, percentile: float, smooth: float) -> Filter:
     """
 
     def f0(trace: np.ndarray) -> np.ndarray:
-        size = _odd(min(window, trace.size))
+        size = _odd(min(window, 2 * trace.size))
         return ndimage.percentile_filter(_smooth(trace, smooth), percentile, size)
 
     return f0
@@ -44,7 +47,7 @@ def rolling_maximin(window: int, smooth: float) -> Filter:
     """
 
     def f0(trace: np.ndarray) -> np.ndarray:
-        size = min(window, 2 * trace.size)  # which holds every frame
+        size = min(window, 2 * trace.size)
         low = ndimage.minimum_filter1d(_smooth(trace, smooth), size)
         return ndimage.maximum_filter1d(low, size)
 
@@ -70,7 +73,7 @@ def rolling_median(window: int, percentile: float, noise_window: int) -> Filter:
     """
 
     def f0(trace: np.ndarray) -> np.ndarray:
-        size = min(window, trace.size) | 1
+        size = min(window, 2 * trace.size) | 1
         low = ndimage.percentile_filter(trace, percentile, size)
         quiet = trace < low + 3 * filtered_noise(trace, noise_window)
         if not quiet.any():

@@ -153,7 +153,10 @@ def dff(
     still = np.ptp(values[rows], axis=0) == 0
     change = corrected - f0
     if settings.divide_by == "F0":
-        floor = np.where(still | (sigma <= 0), 1, sigma).astype(np.float32)
+        # No count is known better than it was rounded.
+        least = np.finfo(np.float32).eps * np.abs(corrected[rows]).max(axis=0)
+        floor = np.maximum(sigma, least)
+        floor = np.where(still | (sigma <= 0), 1, floor).astype(np.float32)
         change /= np.maximum(f0, floor)
     change[:, still] = 0
     flagged = still | ((f0[rows] <= sigma).mean(axis=0) > FLAG_SHARE)

@@ -69,7 +69,7 @@ def _robust_slope(x: np.ndarray, y: np.ndarray) -> float:
         rest = y - mean_y - slope * (x - mean_x)
         below = rest[rest < 0]
         sigma = 1.4826 * np.median(-below) if below.size else 0.0
-        if sigma <= 0 or abs(slope - before) < 1e-6:
+        if sigma <= 0 or abs(slope - before) < 1e-4:
             break
         far = np.clip(rest / (_CUT * sigma), 0, 1)
         weights = (1 - far**2) ** 2
