@@ -11,7 +11,10 @@ import tifffile
 
 from napari_cebra import pipeline
 from napari_cebra.cli import main
+from napari_cebra.cli.arguments import parser
+from napari_cebra.cli.commands import configuration
 from napari_cebra.pipeline.summary import schema
+from napari_cebra.traces import DffSettings, dff
 
 
 def swap(arguments, option, value):
@@ -83,6 +86,44 @@ def test_the_encoder_by_its_length(arguments, v1, tmp_path):
     assert config.training.output_dimension == 4
     assert config.training.temperature == 0.3
     assert config.encoder == pipeline.EncoderConfig()
+
+
+def test_traces_are_those_of_a_script(arguments, v1, tmp_path):
+    words = ["--preset", "Allen", "--neuropil", "fitted", "--baseline-window", "20"]
+    words += ["--deconvolve", "--decay", "0.4", "--artefacts", "30"]
+    chosen = parser().parse_args([*arguments, *words])
+    config = configuration(chosen)
+    settings = replace(
+        DffSettings.preset("Allen"),
+        neuropil="fitted",
+        window_s=20.0,
+        deconvolve=True,
+        decay_s=0.4,
+        artefact_threshold=30.0,
+    )
+    assert config.dff == settings
+    recording = pipeline.exhaust(pipeline.load_recording(config))
+    expected = dff(recording.raw, recording.neuropil, settings).traces
+    assert recording.traces.kind == "events"
+    assert np.array_equal(recording.traces.values, expected.values)
+    again = pipeline.PipelineConfig.from_json(config.to_json())
+    assert again == config
+    fixed = configuration(parser().parse_args([*arguments, "--neuropil", "0.5"])).dff
+    assert fixed == DffSettings(neuropil_coefficient=0.5)
+
+
+def test_artefacts_are_not_valid(v1, tmp_path):
+    rng = np.random.default_rng(0)
+    counts = rng.normal(100, 3, (300, 8))
+    counts[100:102] += 300
+    np.save(tmp_path / "counts.npy", counts)
+    words = ["run", "--traces", str(tmp_path / "counts.npy"), "--traces-kind", "raw"]
+    words += ["--time-axis", "0", "--artefacts", "8", "--out", str(tmp_path / "out")]
+    config = configuration(parser().parse_args(words))
+    recording = pipeline.exhaust(pipeline.load_recording(config))
+    assert recording.n_frames == 300
+    assert np.flatnonzero(~recording.valid).tolist() == [100, 101]
+    assert "artefact" in recording.reasons
 
 
 def test_search_finds_what_a_script_finds(arguments, tmp_path, capsys):
@@ -279,6 +320,9 @@ def test_interrupt_leaves_nothing_half_written(
         (["run", "--out", "x", "--rate", "-3"], "not a positive number"),
         (["run", "--out", "x", "--rate", "fast"], "not a number of Hz"),
         (["run", "--out", "x", "--kind", "odd"], "invalid choice"),
+        (["run", "--out", "x", "--preset", "caiman"], "invalid choice"),
+        (["run", "--out", "x", "--neuropil", "much"], "nor fitted or Allen"),
+        (["run", "--out", "x", "--decay", "-1"], "not a positive number"),
         (
             ["run", "--out", "x", "--receptive-field", "1", "--receptive-frames", "9"],
             "not allowed with",
@@ -303,6 +347,7 @@ def test_misspelt_commands(words, said, capsys):
         (["run", "--out", "x"], "no activity to load"),
         (["run", "--out", "x", "--config", "gone.json"], "gone.json"),
         (["run", "--out", "x", "--seed", "-1"], "seed"),
+        (["run", "--out", "x", "--neuropil", "3"], "neuropil_coefficient"),
         (["search", "--save", "gone/settings.json"], "a folder that exists"),
     ],
 )

@@ -16,7 +16,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_cebra.recording import Recording, Traces
-from napari_cebra.traces import dff
+from napari_cebra.traces import DffSettings, dff
 from napari_cebra.viewer.adapters import MovieAdapter, RoiAdapter, StimulusAdapter
 from napari_cebra.viewer.registry import jobs_of, workspace_of
 from napari_cebra.viewer.trace_plot import TracePlot, baseline_of
@@ -446,4 +446,10 @@ def with_counts(recording):
     for column in range(3):
         f0 = baseline_of(recording, column)
         assert np.allclose(f0, made.f0[:, column], rtol=1e-4), "F0 is the one used"
+    plain = dff(raw, neuropil, DffSettings(neuropil_centred=False))
+    shown = baseline_of(replace(recording, traces=plain.traces), 0)
+    assert np.allclose(shown, plain.f0[:, 0], rtol=1e-4)
+    for changes in ({"neuropil": "fitted"}, {"deconvolve": True}):
+        other = dff(raw, neuropil, DffSettings(**changes)).traces
+        assert baseline_of(replace(recording, traces=other), 0) is None
     return recording

@@ -4,11 +4,11 @@ from scipy import ndimage
 
 from napari_cebra.traces.baseline import (
     baseline,
-    noise,
     rolling_maximin,
     rolling_percentile,
     stretches,
 )
+from napari_cebra.traces.noise import noise
 
 
 def mirrored_windows(trace, size):
@@ -23,12 +23,19 @@ def mirrored_windows(trace, size):
 def test_percentile_is_the_ranked_value_of_each_window(rng, length, window, percentile):
     trace = rng.normal(size=length).astype(np.float32)
     found = rolling_percentile(window, percentile, 0)(trace)
-    size = min(window, length)
+    size = min(window, 2 * length)
     size -= 1 - size % 2
     ranked = np.sort(mirrored_windows(trace, size), axis=1)
     # The definition of scipy's percentile filter: one value of the window.
     expected = ranked[:, min(int(size * percentile / 100), size - 1)]
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "rolling", [rolling_percentile(5000, 8, 0), rolling_maximin(5000, 0)]
+)
+def test_a_window_that_holds_the_whole_trace_is_flat(rolling):
+    assert np.ptp(rolling(np.linspace(0, 1, 600))) < 0.01
 
 
 def test_maximin_is_smoothed_minimum_then_maximum(rng):

@@ -2,6 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from napari_cebra.recording import InvalidInput, Recording, Traces
 from napari_cebra.traces import DffSettings, dff, recompute_dff
@@ -75,17 +78,20 @@ def test_constant_and_zero_rois_are_flat_and_flagged(rng):
         np.testing.assert_array_equal(made.traces.values[:, 1:], 0)
 
 
-@pytest.mark.parametrize("kind", ["percentile", "maximin"])
-def test_held_out_rows_never_reach_the_training_rows(rng, kind):
+@pytest.mark.parametrize("neuropil", ["fixed", "fitted", "Allen"])
+@pytest.mark.parametrize("kind", ["percentile", "maximin", "median"])
+def test_held_out_rows_never_reach_the_training_rows(rng, kind, neuropil):
     values = rng.normal(100, 5, (3000, 5))
     ring = rng.normal(60, 5, (3000, 5))
     rows = np.ones(3000, bool)
     rows[1000:1300] = rows[2900:] = False
-    settings = DffSettings(baseline=kind, window_s=10)
+    settings = DffSettings(
+        baseline=kind, window_s=10, neuropil=neuropil, deconvolve=True
+    )
 
     def made(values, ring):
-        neuropil = Traces(ring, "neuropil", RATE)
-        return dff(raw(values), neuropil, settings, fit_rows=rows)
+        around = Traces(ring, "neuropil", RATE)
+        return dff(raw(values), around, settings, fit_rows=rows)
 
     before = made(values, ring)
     values, ring = values.copy(), ring.copy()
@@ -95,8 +101,10 @@ def test_held_out_rows_never_reach_the_training_rows(rng, kind):
     np.testing.assert_array_equal(before.f0, after.f0)
     np.testing.assert_array_equal(before.noise, after.noise)
     np.testing.assert_array_equal(before.flagged, after.flagged)
+    np.testing.assert_array_equal(before.change[rows], after.change[rows])
     np.testing.assert_array_equal(before.traces.values[rows], after.traces.values[rows])
-    assert not np.array_equal(before.traces.values, after.traces.values)
+    assert not np.array_equal(before.change, after.change)
+    assert before.traces.values[~rows].any()  # they have events of their own
 
 
 def test_unknown_rate_uses_frames(rng):
@@ -130,6 +138,48 @@ def test_recompute_uses_the_stored_settings(rng):
     assert again.raw is counts and DffSettings.from_json(stored) == settings
 
 
+def test_events_are_recomputed_as_they_were_asked_for(rng):
+    counts = raw(np.stack([cell(rng, 900)[0] for _ in range(2)], 1))
+    settings = DffSettings(deconvolve=True, decay_s=0.6, minimal_event=2)
+    made = dff(counts, None, settings)
+    assert made.traces.kind == "events"
+    np.testing.assert_allclose(made.events.decay_frames, 18)
+    rows = np.arange(900) < 600
+    again = recompute_dff(Recording(made.traces, raw=counts), rows)
+    expected = dff(counts, None, settings, rows)
+    np.testing.assert_array_equal(again.traces.values, expected.traces.values)
+    assert again.traces.kind == "events"
+
+
+def test_a_decay_in_seconds_needs_a_rate(rng):
+    counts = raw(rng.normal(100, 5, (90, 2)), None)
+    with pytest.raises(InvalidInput, match="give the rate"):
+        dff(counts, None, DffSettings(deconvolve=True, decay_s=0.6))
+    made = dff(counts, None, DffSettings(deconvolve=True, decay_s=0.6, decay_frames=9))
+    np.testing.assert_array_equal(made.events.decay_frames, 9)
+
+
+def test_flagged_rois_are_warned_of_one_by_one(rng):
+    values = rng.normal([100, 0], 2, (900, 2))
+    warnings = dff(raw(values), None).warnings()
+    assert list(warnings) == [1] and "not to be trusted" in warnings[1][0]
+
+
+def test_projects_from_before_have_the_settings_they_had():
+    stored = {
+        "neuropil_coefficient": 0.5,
+        "baseline": "maximin",
+        "window_s": 30.0,
+        "percentile": 8.0,
+        "smooth_s": 0.33,
+        "window_frames": 300,
+        "smooth_frames": 3.0,
+        "follow_bleaching": True,
+    }
+    settings = DffSettings.from_json({"step": "dff", **stored})
+    assert settings == DffSettings(0.5, "maximin", 30.0)
+
+
 def test_recompute_leaves_a_trace_matrix_alone(rng):
     recording = Recording(Traces(rng.normal(size=(100, 2)), "dff", RATE))
     assert recompute_dff(recording, np.ones(100, bool)) is recording
@@ -137,7 +187,15 @@ def test_recompute_leaves_a_trace_matrix_alone(rng):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("neuropil_coefficient", -1), ("percentile", 101), ("window_s", np.nan)],
+    [
+        ("neuropil_coefficient", -1),
+        ("percentile", 101),
+        ("window_s", np.nan),
+        ("decay_s", 0),
+        ("artefact_threshold", -1),
+        ("neuropil", "some"),
+        ("divide_by", "F"),
+    ],
 )
 def test_settings_out_of_range_are_named(name, value):
     with pytest.raises(InvalidInput, match=name):
@@ -152,3 +210,25 @@ def test_mistaken_rows_and_shapes_are_named(rng):
         dff(counts, None, fit_rows=np.zeros(90, bool))
     with pytest.raises(InvalidInput, match="baseline"):
         DffSettings(baseline="mean")
+    with pytest.raises(InvalidInput, match="needs minimal_event 0"):
+        DffSettings(noise_constraint=True, minimal_event=2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(2, 40), st.integers(1, 3)),
+        elements=st.floats(-1e4, 1e4, width=32),
+    ),
+    st.sampled_from(["fixed", "fitted", "Allen"]),
+    st.sampled_from(["percentile", "maximin", "median"]),
+    st.sampled_from([None, 0.5, 30.0]),
+)
+def test_whatever_the_counts_dff_is_finite(values, neuropil, kind, rate):
+    chosen = DffSettings(baseline=kind, neuropil=neuropil, deconvolve=True)
+    ring = Traces(values[::-1] / 2, "neuropil", rate)
+    made = dff(raw(values, rate), ring, chosen)
+    for part in (made.traces.values, made.change, made.f0, made.noise):
+        assert np.isfinite(part).all()
+    assert (made.traces.values >= 0).all()

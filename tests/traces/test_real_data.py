@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_cebra.io import open_stack
 from napari_cebra.recording import RoiSet, Traces
-from napari_cebra.traces import dff, extract
+from napari_cebra.traces import DffSettings, dff, extract
 
 from .conftest import run
 
@@ -35,3 +37,18 @@ def test_a_two_photon_movie_from_its_file(real_data):
     change = made.traces.values.mean(axis=1)
     assert made.f0[450:].mean() < 0.92 * made.f0[:50].mean()
     assert abs(change[:50].mean() - change[450:].mean()) < 0.05
+
+
+def test_the_preset_gives_the_events_that_suite2p_wrote(real_data):
+    plane = real_data / "pynapple_suite2p" / "plane0"
+    raw, ring, written = (
+        np.load(plane / f"{name}.npy", allow_pickle=False).T
+        for name in ("F", "Fneu", "spks")
+    )
+    # The folder has no ops.npy: 10 Hz, suite2p's default, is what fits.
+    settings = replace(DffSettings.preset("suite2p"), deconvolve=True)
+    made = dff(Traces(raw, "raw", 10.0), Traces(ring, "neuropil", 10.0), settings)
+    moving = np.ptp(raw, axis=0) > 0
+    largest = written[:, moving].max(axis=0)
+    error = np.abs(made.traces.values - written)[:, moving].max(axis=0)
+    assert (error <= 1e-5 * largest).all()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_cebra import __version__
 from napari_cebra.cli import commands
+from napari_cebra.cli.trace_options import add_trace_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,6 +130,7 @@ def _recording_and_settings(command: argparse.ArgumentParser) -> None:
     )
     _seed(command)
     _activity(command.add_argument_group("activity (one of them)"))
+    add_trace_options(command.add_argument_group("traces"))
     _clock(command.add_argument_group("what was shown and done"))
     _choices(command.add_argument_group("what is learnt and decoded"))
     _encoder(command.add_argument_group("encoder (default: what is recommended)"))
@@ -176,6 +178,7 @@ def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     _seed(compare)
     _activity(compare.add_argument_group("activity (one of them)"))
+    add_trace_options(compare.add_argument_group("traces"))
     _clock(compare.add_argument_group("what was shown and done"))
     _encoder(compare.add_argument_group("encoder (default: what is recommended)"))
     _machine(compare.add_argument_group("training"))

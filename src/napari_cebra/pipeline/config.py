@@ -16,7 +16,7 @@ from napari_cebra.pipeline.encoder_shape import EncoderConfig
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.traces import TraceKind
 from napari_cebra.recording.variable import VariableKind
-from napari_cebra.traces.dff import DffSettings
+from napari_cebra.traces.settings import DffSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

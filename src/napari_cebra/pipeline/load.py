@@ -9,7 +9,7 @@ from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import STIMULUS
 from napari_cebra.pipeline.roi_traces import read_rois, roi_traces, suite2p_traces
 from napari_cebra.recording import InvalidInput, Progress, Recording
-from napari_cebra.traces import dff
+from napari_cebra.traces import dff, mark_artefacts
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -130,15 +130,18 @@ def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
         rate=source.rate,
         kind=source.traces_kind,
     )
-    traces, raw = matrix.traces, None
+    traces, raw, made = matrix.traces, None, None
     if traces.kind == "raw":
-        traces, raw = dff(traces, None, settings).traces, traces
+        made = dff(traces, None, settings)
+        traces, raw = made.traces, traces
     recording = Recording(
         traces,
         raw=raw,
         frame_times=None if source.rate is not None else matrix.frame_times,
         name=Path(source.traces).stem,
     )
+    if made is not None:
+        recording = mark_artefacts(recording, ~made.valid)
     return recording.with_step("read traces", source.traces)
 
 

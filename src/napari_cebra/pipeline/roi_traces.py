@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cebra.recording import InvalidInput, Recording, RoiSet
-from napari_cebra.traces import Dff, DffSettings, Extraction, dff, extract
+from napari_cebra.traces import (
+    Dff,
+    DffSettings,
+    Extraction,
+    dff,
+    extract,
+    mark_artefacts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -77,7 +84,7 @@ def roi_traces(
     )
     source = () if stack.source is None else (stack.source.path,)
     recording = recording.with_step("extract", *source, rois=len(kept), kind=kept.kind)
-    return RoiTraces(recording.with_step("dff", **settings.to_json()), made, extraction)
+    return RoiTraces(_with_dff(recording, made, settings), made, extraction)
 
 
 def suite2p_traces(
@@ -108,7 +115,7 @@ def suite2p_traces(
     made = dff(raw, neuropil, settings)
     recording = Recording(made.traces, rois=rois, raw=raw, neuropil=neuropil, name=name)
     recording = recording.with_step("read suite2p", name, accepted_only=accepted_only)
-    return RoiTraces(recording.with_step("dff", **settings.to_json()), made)
+    return RoiTraces(_with_dff(recording, made, settings), made)
 
 
 def read_rois(text: str, shape: tuple[int, int]) -> RoiSet:
@@ -177,6 +184,11 @@ def read_label_image(path: str | Path) -> RoiSet:
             "TIFF or npy file whose pixels hold ROI numbers."
         ) from error
     return RoiSet.from_labels(np.squeeze(labels))
+
+
+def _with_dff(recording: Recording, made: Dff, settings: DffSettings) -> Recording:
+    recording = mark_artefacts(recording, ~made.valid)
+    return recording.with_step("dff", **settings.to_json())
 
 
 def _columns(traces: Traces, keep: np.ndarray) -> Traces:

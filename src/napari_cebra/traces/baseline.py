@@ -1,4 +1,4 @@
-"""Rolling baseline F0 and noise, fitted on some rows and known on all."""
+"""Rolling baseline F0, fitted on some rows and known on all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_cebra.traces.noise import filtered_noise
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 def rolling_percentile(window: int, percentile: float, smooth: float) -> Filter:
     """Return a filter: Gaussian smoothing, then a rolling percentile.
+
+    Windows are mirrored at the ends; one of twice the trace holds all of it
+    everywhere, and longer ones are cut to that.
 
     Parameters
     ----------
@@ -28,7 +33,7 @@ def rolling_percentile(window: int, percentile: float, smooth: float) -> Filter:
     """
 
     def f0(trace: np.ndarray) -> np.ndarray:
-        size = _odd(min(window, trace.size))
+        size = _odd(min(window, 2 * trace.size))
         return ndimage.percentile_filter(_smooth(trace, smooth), percentile, size)
 
     return f0
@@ -38,15 +43,55 @@ def rolling_maximin(window: int, smooth: float) -> Filter:
     """Return suite2p's filter: Gaussian, rolling minimum, rolling maximum.
 
     As described by Pachitariu et al. 2017 (bioRxiv 061507); parameters as in
-    `rolling_percentile`.
+    `rolling_percentile`. An even window reaches one frame further back.
     """
 
     def f0(trace: np.ndarray) -> np.ndarray:
-        size = _odd(min(window, trace.size))
+        size = min(window, 2 * trace.size)
         low = ndimage.minimum_filter1d(_smooth(trace, smooth), size)
         return ndimage.maximum_filter1d(low, size)
 
     return f0
+
+
+def rolling_median(window: int, percentile: float, noise_window: int) -> Filter:
+    """Return the Allen Institute's filter: the rolling median of inactive frames.
+
+    A frame is inactive where it lies less than three standard deviations of
+    the noise above the rolling percentile (de Vries et al. 2020, Nat. Neurosci.
+    23:138, and the dF/F of the Visual Behavior release). Windows are mirrored at
+    the ends; where one holds no inactive frame, F0 is interpolated.
+
+    Parameters
+    ----------
+    window : int
+        Length of both rolling windows in frames.
+    percentile : float
+        0 to 100.
+    noise_window : int
+        Frames of the rolling median that `filtered_noise` takes away.
+    """
+
+    def f0(trace: np.ndarray) -> np.ndarray:
+        size = min(window, 2 * trace.size) | 1
+        low = ndimage.percentile_filter(trace, percentile, size)
+        quiet = trace < low + 3 * filtered_noise(trace, noise_window)
+        if not quiet.any():
+            quiet = trace <= low
+        return _median_of(trace, quiet, size)
+
+    return f0
+
+
+def _median_of(trace: np.ndarray, used: np.ndarray, size: int) -> np.ndarray:
+    """Return the rolling median over the frames that are used."""
+    import pandas as pd
+
+    seen = np.pad(np.where(used, trace, np.nan), size // 2, mode="symmetric")
+    rolling = pd.Series(seen).rolling(size, center=True, min_periods=1)
+    middle = rolling.median().to_numpy()[size // 2 : size // 2 + trace.size]
+    known = np.flatnonzero(np.isfinite(middle))
+    return np.interp(np.arange(trace.size), known, middle[known]).astype(trace.dtype)
 
 
 def baseline(
@@ -109,23 +154,6 @@ def stretches(rows: np.ndarray, window: int) -> list[slice]:
         cuts.pop(min(sides, key=lambda i: rows[cuts[i]] - rows[cuts[i] - 1]))
     edges = [0, *cuts, rows.size]
     return [slice(a, b) for a, b in pairwise(edges)]
-
-
-def noise(values: np.ndarray, fit_rows: np.ndarray) -> np.ndarray:
-    """Return the (N,) standard deviation of the frame-to-frame noise.
-
-    From the median absolute difference of neighbouring fit rows, which slow
-    transients hardly touch (as Rupprecht et al. 2021, Nature Neuroscience 24,
-    whose noise level is the same median, per root of the rate). Where more
-    than half the differences are zero (coarse counts), their standard
-    deviation is used instead.
-    """
-    pairs = fit_rows[1:] & fit_rows[:-1]
-    if not pairs.any():
-        return values[fit_rows].std(axis=0)
-    steps = values[1:][pairs] - values[:-1][pairs]
-    sigma = np.median(np.abs(steps), axis=0) * 1.4826 / np.sqrt(2)
-    return np.where(sigma > 0, sigma, steps.std(axis=0) / np.sqrt(2))
 
 
 def _smooth(trace: np.ndarray, sigma: float) -> np.ndarray:

@@ -2,102 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cebra.recording import InvalidInput, Traces
+from napari_cebra.traces import neuropil as neuropil_fits
+from napari_cebra.traces.artefacts import artefact_frames, artefacts_of
 from napari_cebra.traces.baseline import (
     baseline,
-    noise,
     rolling_maximin,
+    rolling_median,
     rolling_percentile,
 )
 from napari_cebra.traces.bleaching import bleaching_curve
+from napari_cebra.traces.deconvolve import Events, deconvolve
+from napari_cebra.traces.noise import filtered_noise, noise
+from napari_cebra.traces.settings import DffSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from napari_cebra.recording import Recording
+    from napari_cebra.recording.traces import TraceKind
 
 FLAG_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class DffSettings:
-    """How dF/F is computed.
-
-    Parameters
-    ----------
-    neuropil_coefficient : float
-        Share r of the neuropil that is subtracted, 0 to 2.
-    baseline : {"percentile", "maximin"}
-        Rolling percentile, or suite2p's smoothed rolling minimum and maximum.
-    window_s : float
-        Length of the rolling window in seconds.
-    percentile : float
-        Percentile of the window that is taken for F0, 0 to 100.
-    smooth_s : float
-        Standard deviation in seconds of the Gaussian before the baseline, so
-        that a low percentile finds quiet moments and not the noise.
-    window_frames, smooth_frames : int, float
-        Used instead where the frame rate is not known.
-    follow_bleaching : bool
-        Whether the exponential decay all ROIs share, if there is one, is
-        divided out before the baseline is taken and put back on it.
-
-    Raises
-    ------
-    InvalidInput
-        If a value lies outside its range.
-    """
-
-    neuropil_coefficient: float = 0.7
-    baseline: Literal["percentile", "maximin"] = "percentile"
-    window_s: float = 60.0
-    percentile: float = 8.0
-    smooth_s: float = 0.33
-    window_frames: int = 300
-    smooth_frames: float = 3.0
-    follow_bleaching: bool = True
-
-    def __post_init__(self) -> None:
-        if self.baseline not in ("percentile", "maximin"):
-            raise InvalidInput(
-                f"Unknown kind of baseline: {self.baseline!r}; choose percentile or "
-                "maximin."
-            )
-        limits = {
-            "neuropil_coefficient": (0, 2),
-            "window_s": (0, np.inf),
-            "percentile": (0, 100),
-            "smooth_s": (0, np.inf),
-            "window_frames": (1, np.inf),
-            "smooth_frames": (0, np.inf),
-        }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not (np.isfinite(value) and low <= value <= high):
-                raise InvalidInput(
-                    f"{name} must lie between {low} and {high}, not {value}."
-                )
-
-    def frames(self, rate: float | None) -> tuple[int, float]:
-        """Return the window and the smoothing in frames at this rate."""
-        if rate is None:
-            return self.window_frames, self.smooth_frames
-        return max(round(self.window_s * rate), 1), self.smooth_s * rate
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the settings as JSON types."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> DffSettings:
-        """Return the settings from `to_json`; what is not a setting is ignored."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: stored[name] for name in stored if name in known})
+_NOISE_SECONDS, _NOISE_FRAMES = 3.333, 101  # of the Allen pipelines' noise
+_JUMP_SECONDS, _JUMP_FRAMES = 1.0, 31  # against which an artefact stands out
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +37,10 @@ class Dff:
     Parameters
     ----------
     traces : Traces
-        (T, N) dF/F as a share of F0.
+        (T, N) what was asked for: dF/F as a share of F0, F - F0 in counts, or
+        events; 0 where events are not known, in artefacts.
+    change : (T, N) float32
+        dF/F (or F - F0), also where `traces` holds events.
     f0 : (T, N) float32
         Baseline, in counts.
     corrected : (T, N) float32
@@ -117,13 +50,44 @@ class Dff:
     flagged : (N,) bool
         ROIs whose F0 does not stand out of the noise in more than 5 % of the
         fit rows, or that never change: their dF/F is not to be trusted.
+    coefficient : (N,) float64
+        Share of the neuropil that was subtracted; 0 without neuropil.
+    at_bound : (N,) bool
+        ROIs whose fitted coefficient ended at the edge of what is allowed.
+    valid : (T,) bool
+        False in artefacts, which no fit has seen.
+    events : Events or None
+        What deconvolution found, with its noise and decay.
     """
 
     traces: Traces
+    change: np.ndarray
     f0: np.ndarray
     corrected: np.ndarray
     noise: np.ndarray
     flagged: np.ndarray
+    coefficient: np.ndarray
+    at_bound: np.ndarray
+    valid: np.ndarray
+    events: Events | None = None
+
+    def warnings(self) -> dict[int, tuple[str, ...]]:
+        """Return what is to be said about single ROIs, by column."""
+        said: dict[int, tuple[str, ...]] = {}
+        for k in np.flatnonzero(self.flagged | self.at_bound):
+            lines = []
+            if self.flagged[k]:
+                lines.append(
+                    "F0 does not stand out of the noise, so its dF/F is not to be "
+                    "trusted."
+                )
+            if self.at_bound[k]:
+                lines.append(
+                    f"The fitted neuropil coefficient ended at its bound, "
+                    f"{self.coefficient[k]:g}; look at its ring, or use a fixed one."
+                )
+            said[int(k)] = tuple(lines)
+        return said
 
 
 def dff(
@@ -131,6 +95,7 @@ def dff(
     neuropil: Traces | None,
     settings: DffSettings | None = None,
     fit_rows: np.ndarray | None = None,
+    artefacts: np.ndarray | None = None,
 ) -> Dff:
     """Compute dF/F that cannot blow up where the baseline is near zero.
 
@@ -145,9 +110,12 @@ def dff(
     settings : DffSettings, optional
         Default: `DffSettings()`.
     fit_rows : (T,) bool, optional
-        Rows that the neuropil median, the noise and the baseline may see; at
-        least two. Default all. What is computed for these rows does not
+        Rows that the neuropil, the noise, the baseline and the decay may see;
+        at least two. Default all. What is computed for these rows does not
         depend on any other.
+    artefacts : (T,) bool, optional
+        Bad frames, left out of every fit. Default: those that
+        ``settings.artefact_threshold`` finds among the fit rows.
 
     Returns
     -------
@@ -159,42 +127,51 @@ def dff(
         If the shapes disagree or there are fewer than two fit rows.
     """
     settings = DffSettings() if settings is None else settings
-    values = raw.values
+    values, rate = raw.values, raw.rate
+    if neuropil is not None and neuropil.values.shape != values.shape:
+        raise InvalidInput(
+            f"The raw traces are {values.shape} but the neuropil is "
+            f"{neuropil.values.shape}; extract both from the same ROIs."
+        )
     rows = _fit_rows(fit_rows, values.shape[0])
-    if neuropil is None:
-        corrected = values
+    bad = _artefacts(values, rows, settings, rate, artefacts)
+    shown, rows = rows, _fit_rows(rows & ~bad, values.shape[0])
+    r, at_bound = _coefficients(values, neuropil, settings, rows, rate)
+    corrected = values
+    if neuropil is not None:
+        around = neuropil.values
+        if settings.neuropil_centred:
+            around = around - np.median(around[rows], axis=0)
+        corrected = values - r.astype(np.float32) * around
+    f0 = _f0(corrected, settings, rows, rate)
+    if settings.baseline == "median":
+        window = _frames(_NOISE_SECONDS, _NOISE_FRAMES, rate)
+        sigma = np.array([filtered_noise(trace, window) for trace in corrected[rows].T])
     else:
-        if neuropil.values.shape != values.shape:
-            raise InvalidInput(
-                f"The raw traces are {values.shape} but the neuropil is "
-                f"{neuropil.values.shape}; extract both from the same ROIs."
-            )
-        middle = np.median(neuropil.values[rows], axis=0)
-        share = np.float32(settings.neuropil_coefficient)
-        corrected = values - share * (neuropil.values - middle)
-    window, smooth = settings.frames(raw.rate)
-    if settings.baseline == "maximin":
-        rolling = rolling_maximin(window, smooth)
-    else:
-        rolling = rolling_percentile(window, settings.percentile, smooth)
-    if settings.follow_bleaching:
-        fade = bleaching_curve(corrected, rows, window).astype(np.float32)[:, None]
-        f0 = fade * baseline(corrected / fade, rows, rolling, window)
-    else:
-        f0 = baseline(corrected, rows, rolling, window)
-    sigma = noise(corrected, rows).astype(np.float32)
+        sigma = noise(corrected, rows)
+    sigma = sigma.astype(np.float32)
     still = np.ptp(values[rows], axis=0) == 0
-    floor = np.where(still | (sigma <= 0), 1, sigma).astype(np.float32)
-    change = (corrected - f0) / np.maximum(f0, floor)
+    change = corrected - f0
+    if settings.divide_by == "F0":
+        # No count is known better than it was rounded.
+        least = np.finfo(np.float32).eps * np.abs(corrected[rows]).max(axis=0)
+        floor = np.maximum(sigma, least)
+        floor = np.where(still | (sigma <= 0), 1, floor).astype(np.float32)
+        change /= np.maximum(f0, floor)
     change[:, still] = 0
     flagged = still | ((f0[rows] <= sigma).mean(axis=0) > FLAG_SHARE)
-    made_by = {"step": "dff", **settings.to_json()}
-    traces = Traces(change, "dff", raw.rate, made_by)
-    return Dff(traces, f0, corrected, sigma, flagged)
+    kind: TraceKind = "dff" if settings.divide_by == "F0" else "other"
+    traces = Traces(change, kind, rate, {"step": "dff", **settings.to_json()})
+    events = None
+    if settings.deconvolve:
+        events = _events(change, settings, shown, bad, rate)
+        found = np.nan_to_num(events.values, nan=0.0)
+        traces = replace(traces, values=found, kind="events")
+    return Dff(traces, change, f0, corrected, sigma, flagged, r, at_bound, ~bad, events)
 
 
 def recompute_dff(recording: Recording, fit_rows: np.ndarray) -> Recording:
-    """Compute dF/F again with a baseline that sees only these rows.
+    """Compute dF/F (or events) again with fits that see only these rows.
 
     The settings are those the recording's traces were made with. A recording
     without raw counts, or whose traces are not our dF/F, is returned as it is.
@@ -215,8 +192,108 @@ def recompute_dff(recording: Recording, fit_rows: np.ndarray) -> Recording:
     if recording.raw is None or made_by.get("step") != "dff":
         return recording
     settings = DffSettings.from_json(made_by)
-    made = dff(recording.raw, recording.neuropil, settings, fit_rows)
+    bad = artefacts_of(recording)
+    made = dff(recording.raw, recording.neuropil, settings, fit_rows, bad)
     return replace(recording, traces=made.traces)
+
+
+def _artefacts(
+    values: np.ndarray,
+    rows: np.ndarray,
+    settings: DffSettings,
+    rate: float | None,
+    given: np.ndarray | None,
+) -> np.ndarray:
+    if given is not None:
+        bad = np.asarray(given, bool)
+        if bad.shape != rows.shape:
+            raise InvalidInput(
+                f"The artefacts need one flag per frame, {rows.size}, not {bad.shape}."
+            )
+        return bad
+    if settings.artefact_threshold == 0:
+        return np.zeros(rows.size, bool)
+    window = _frames(_JUMP_SECONDS, _JUMP_FRAMES, rate)
+    return artefact_frames(values, rows, settings.artefact_threshold, window)
+
+
+def _coefficients(
+    values: np.ndarray,
+    neuropil: Traces | None,
+    settings: DffSettings,
+    rows: np.ndarray,
+    rate: float | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return r (N,) and where a fit of it ended at a bound."""
+    n = values.shape[1]
+    if neuropil is None:
+        return np.zeros(n), np.zeros(n, bool)
+    if settings.neuropil == "fixed":
+        return np.full(n, settings.neuropil_coefficient), np.zeros(n, bool)
+    if settings.neuropil == "Allen":
+        r = neuropil_fits.allen(values, neuropil.values, rows)
+        bounds = neuropil_fits.ALLEN_BOUNDS
+    else:
+        window, _ = settings.frames(rate)
+        r = neuropil_fits.regression(values, neuropil.values, rows, window)
+        bounds = neuropil_fits.REGRESSION_BOUNDS
+    return r, np.isin(r, bounds)
+
+
+def _f0(
+    corrected: np.ndarray, settings: DffSettings, rows: np.ndarray, rate: float | None
+) -> np.ndarray:
+    window, smooth = settings.frames(rate)
+    if settings.baseline == "maximin":
+        rolling = rolling_maximin(window, smooth)
+    elif settings.baseline == "median":
+        around = _frames(_NOISE_SECONDS, _NOISE_FRAMES, rate)
+        rolling = rolling_median(window, settings.percentile, around)
+    else:
+        rolling = rolling_percentile(window, settings.percentile, smooth)
+    if not settings.follow_bleaching:
+        return baseline(corrected, rows, rolling, window)
+    fade = bleaching_curve(corrected, rows, window).astype(np.float32)[:, None]
+    return fade * baseline(corrected / fade, rows, rolling, window)
+
+
+def _events(
+    change: np.ndarray,
+    settings: DffSettings,
+    rows: np.ndarray,
+    bad: np.ndarray,
+    rate: float | None,
+) -> Events:
+    """Deconvolve the fit rows, and the others apart: neither sees the other."""
+    found = deconvolve(
+        change,
+        settings.decay(rate),
+        rows=rows & ~bad,
+        noise_constraint=settings.noise_constraint,
+        minimal_event=settings.minimal_event,
+        nonnegative=settings.nonnegative_calcium,
+    )
+    others = ~rows & ~bad
+    if not others.any():
+        return found
+    rest = deconvolve(
+        change,
+        found.decay_frames,
+        rows=others,
+        noise=found.noise,
+        penalty=found.penalty,
+        minimal_event=settings.minimal_event,
+        nonnegative=settings.nonnegative_calcium,
+    )
+    return replace(
+        found,
+        values=np.where(others[:, None], rest.values, found.values),
+        calcium=np.where(others[:, None], rest.calcium, found.calcium),
+    )
+
+
+def _frames(seconds: float, frames: int, rate: float | None) -> int:
+    return frames if rate is None else max(int(seconds * rate), 1)
 
 
 def _fit_rows(fit_rows: np.ndarray | None, n_frames: int) -> np.ndarray:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 
+from napari_cebra.traces import oasis as plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -108,3 +110,6 @@ def weigh(
                 in_d += weight * d[pixel]
             sums[t, k], sums[t + 1, k] = in_a, in_b
             sums[t + 2, k], sums[t + 3, k] = in_c, in_d
+
+
+oasis = _compiled(plain.oasis)

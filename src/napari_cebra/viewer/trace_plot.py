@@ -396,18 +396,19 @@ def baseline_of(recording: Recording, column: int) -> np.ndarray | None:
     ``dF/F = (Fc - F0) / F0`` is solved for F0, so that what is drawn is the
     baseline that was used. NaN where F0 was so low that the noise took its
     place or where the solution is ill-conditioned (Fc near 0); None where the
-    traces are not our dF/F.
+    traces are not our dF/F, or their neuropil coefficient was fitted.
     """
-    made_by = recording.traces.made_by
-    if recording.raw is None or made_by.get("step") != "dff":
+    traces, made_by = recording.traces, recording.traces.made_by
+    fitted = made_by.get("neuropil", "fixed") != "fixed"
+    ours = traces.kind == "dff" and made_by.get("step") == "dff"
+    if recording.raw is None or not ours or fitted:
         return None
     corrected = recording.raw.values[:, column].astype(np.float64)
     if recording.neuropil is not None:
         around = recording.neuropil.values[:, column].astype(np.float64)
-        corrected = corrected - made_by["neuropil_coefficient"] * (
-            around - np.median(around)
-        )
-    ratio = 1.0 + recording.traces.values[:, column].astype(np.float64)
+        level = np.median(around) if made_by.get("neuropil_centred", True) else 0.0
+        corrected = corrected - made_by["neuropil_coefficient"] * (around - level)
+    ratio = 1.0 + traces.values[:, column].astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         f0 = corrected / ratio
     return np.where((np.abs(ratio) > 0.02) & (f0 > 0), f0, np.nan)

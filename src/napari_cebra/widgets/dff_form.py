@@ -7,7 +7,7 @@ from dataclasses import replace
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_cebra.traces.dff import DffSettings
+from napari_cebra.traces.settings import DffSettings
 from napari_cebra.widgets.form_rows import (
     Choice,
     Real,
@@ -39,9 +39,15 @@ class DffForm(QWidget):
         self._kind = add(
             self._rows,
             "Baseline F0",
-            Choice([("percentile", "rolling percentile"), ("maximin", "maximin")]),
-            "Rolling percentile, or the smoothed rolling minimum and maximum that "
-            "suite2p uses",
+            Choice(
+                [
+                    ("percentile", "rolling percentile"),
+                    ("maximin", "maximin"),
+                    ("median", "median of inactive frames"),
+                ]
+            ),
+            "Rolling percentile, the smoothed rolling minimum and maximum that suite2p "
+            "uses, or the Allen Institute's median of inactive frames",
         )
         self._percentile = add(
             self._rows,
@@ -106,9 +112,7 @@ class DffForm(QWidget):
         self._neuropil.setEnabled(available)
 
     def _show_rows(self) -> None:
-        set_row_visible(
-            self._rows, self._percentile, self._kind.value() == "percentile"
-        )
+        set_row_visible(self._rows, self._percentile, self._kind.value() != "maximin")
         set_row_visible(self._rows, self._window_s, self._has_rate)
         set_row_visible(self._rows, self._window_frames, not self._has_rate)
 

@@ -70,11 +70,12 @@ def recomputing(
     recording: Recording, settings: DffSettings
 ) -> Generator[Progress, None, Extracted]:
     """Compute dF/F again from the stored raw traces."""
-    from napari_cebra.traces import dff
+    from napari_cebra.traces import dff, mark_artefacts
 
     yield Progress(0, 0, "", "Computing dF/F")
     assert recording.raw is not None
     made = dff(recording.raw, recording.neuropil, settings)
+    recording = mark_artefacts(recording, ~made.valid)
     return Extracted(replace(recording, traces=made.traces), made.flagged)
 
 
