@@ -44,13 +44,13 @@ def spoiled(array, place, value):
 @pytest.mark.parametrize(
     ("arguments", "options", "says"),
     [
-        # without `valid`, scikit-learn's own words
-        (lambda v: (spoiled(X, (7, 2), v),), {}, "Input X contains"),
+        (lambda v: (spoiled(X, (7, 2), v),), {}, "X holds NaN or inf.*row 7"),
         (
             lambda v: ([X, spoiled(OTHER, (7, 2), v)],),
             {},
-            r"Input X\[1\] contains",
+            r"X\[1\] holds NaN or infinity.*row 7",
         ),
+        (lambda v: (spoiled(X, (7, 2), v), LABEL), {}, "X holds NaN or inf.*row 7"),
         (
             lambda v: (spoiled(X, (7, 2), v),),
             {"valid": np.arange(80) != 3},
@@ -71,10 +71,26 @@ def test_numbers_that_are_none(value, arguments, options, says):
 
 def test_numbers_that_are_none_are_not_transformed():
     model = CEBRA(**QUICK).fit(X)
-    with pytest.raises(ValueError, match="contains NaN"):
-        model.transform(spoiled(X, (7, 2), np.nan))
+    for value in (np.nan, np.inf, 1e39):
+        spoilt = spoiled(X, ([7, 9], 2), value)
+        for use in (model.fit, model.partial_fit, model.transform):
+            with pytest.raises(InvalidInput, match=r"X holds NaN.*2 rows.*row 7"):
+                use(spoilt)
+        with pytest.raises(InvalidInput, match=r"X holds NaN.*2 rows.*row 7"):
+            metrics.infonce_loss(model, spoilt)
+        valid = np.delete(np.arange(80), [7, 9])
+        usable = np.isin(np.arange(80), valid)
+        assert np.isfinite(model.transform(spoilt, valid=usable)[valid]).all()
+    large = model.transform(np.full_like(X, 3e38))  # only its sum is infinite
+    assert len(large) == 80
     with pytest.raises(ValueError, match="first: row 5"):
         metrics.infonce_loss(CEBRA(**QUICK).fit(X, LABEL), X, spoiled(LABEL, 5, np.nan))
+
+
+@pytest.mark.parametrize("name", ["trials", "valid"])
+def test_rows_without_a_trial_are_named(name):
+    with pytest.raises(InvalidInput, match=f"{name} holds NaN .first: row 4"):
+        CEBRA(**QUICK).fit(X, **{name: spoiled(np.ones(80), 4, np.nan)})
 
 
 @pytest.mark.parametrize("standardize", [False, True])

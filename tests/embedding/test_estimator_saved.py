@@ -12,7 +12,7 @@ import safetensors
 import torch
 from safetensors.torch import save_file
 
-from napari_cebra import CEBRA, InvalidInput
+from napari_cebra import CEBRA, InvalidInput, metrics
 
 QUICK = dict(
     max_iterations=8,
@@ -106,8 +106,9 @@ def test_a_file_without_the_optimisers_state_says_so(tmp_path):
         }
     assert len(kept) < len(names)
     state = json.loads(header["state"])
-    del state["optimizer"]  # as files were before it was kept
-    save_file(kept, path, {**header, "state": json.dumps(state)})
+    del state["optimizer"]  # as files were before it and a checksum were kept
+    del header["sha256"]
+    save_file(kept, path, {**header, "version": "1", "state": json.dumps(state)})
     old = CEBRA.load(path)
     with pytest.warns(UserWarning, match="not known from an old file"):
         old.partial_fit(X, LABEL)
@@ -124,6 +125,40 @@ def test_an_optimiser_of_other_weights_begins_anew_and_says_so():
         model.partial_fit(X, LABEL)
     with pytest.raises(InvalidInput, match="goes on with the recordings"):
         model.partial_fit([X, X], [LABEL, LABEL])
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(
+    ("before", "now", "says"),
+    [
+        (
+            (LABEL,),
+            (),
+            r"with y\[0\] of floats of shape \(T, 2\) .* no labels y; pass y",
+        ),
+        ((), (LABEL,), r"with no labels y but is given y\[0\] of floats"),
+        ((LABEL,), (LABEL > 0,), "in 2 columns"),
+        ((LABEL,), (LABEL[:, 0],), r"\(T, 2\) but is given .*\(T, 1\)"),
+        ((LABEL,), (LABEL[:, 0] > 0,), "but is given y.0. of whole numbers"),
+        ((LABEL,), (LABEL, LABEL[:, 0] > 0), r"and y\[1\] of whole numbers"),
+    ],
+)
+def test_going_on_with_labels_of_another_kind_is_refused(before, now, says, several):
+    def each(arrays):
+        return [[a, a] for a in arrays] if several else arrays
+
+    x = [X, X] if several else X
+    model = CEBRA(**QUICK).fit(x, *each(before))
+    types = model.label_types_
+    with pytest.raises(InvalidInput, match=says):
+        model.partial_fit(x, *each(now))
+    which = 1 if several else None
+    with pytest.raises(InvalidInput, match=says):
+        metrics.goodness_of_fit_score(model, X, *now, session_id=which)
+    assert model.label_types_ == types and len(model.solver_.history) == 8
+    assert np.isfinite(
+        metrics.goodness_of_fit_score(model, X, *before, session_id=which)
+    )
 
 
 def test_going_on_in_halves_is_as_good_as_going_on_at_once():

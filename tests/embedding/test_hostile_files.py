@@ -1,4 +1,4 @@
-"""Any damage to a file of weights: it opens, or one sentence names the file."""
+"""A damaged file of weights is refused in one sentence that names it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import json
 import struct
 import time
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
+import safetensors
+import safetensors.torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +30,7 @@ from napari_cebra.embedding import (
     UnifiedTraining,
     read_reference_model,
 )
+from napari_cebra.embedding.weights_file import checksum
 from napari_cebra.recording import InvalidInput
 
 CONFIG = TrainConfig(
@@ -152,23 +156,67 @@ def test_cut_short_where_parts_meet(name, files, opens_or_says):
         assert not opens_or_says(name, good[:length])
 
 
-@pytest.mark.parametrize("name", LOADS)
-@given(
-    flips=st.lists(
-        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
-        min_size=1,
-        max_size=8,
-    ),
-    early=st.booleans(),
+FLIPS = st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
+    min_size=1,
+    max_size=8,
 )
-@MANY
-def test_bytes_changed(name, flips, early, files, opens_or_says):
-    content = bytearray(files[name])
+
+
+def changed(good, flips, early):
+    content = bytearray(good)
     # the header is short: half of the time only it is hit
     reach = min(1500, len(content)) if early else len(content)
     for share, value in flips:
         content[int(share * reach)] = value
-    opens_or_says(name, bytes(content))
+    return bytes(content)
+
+
+def parts_of(content):
+    """Header and tensors' types, shapes and bytes of a file of ours."""
+    tensors = {
+        key: (str(value.dtype), [*value.shape], value.numpy().tobytes())
+        for key, value in safetensors.torch.load(content).items()
+    }
+    return metadata_of(content), tensors
+
+
+@pytest.mark.parametrize("name", OWN)
+@given(flips=FLIPS, early=st.booleans())
+@MANY
+def test_a_file_with_changed_bytes_is_refused(name, flips, early, files, opens_or_says):
+    content = changed(files[name], flips, early)
+    if opens_or_says(name, content):
+        assert parts_of(content) == parts_of(files[name])
+
+
+@pytest.mark.parametrize("name", OWN)
+@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@MANY
+def test_one_bit_of_the_weights_is_enough(name, share, bit, files, opens_or_says):
+    good = bytearray(files[name])
+    begin = 8 + struct.unpack("<Q", good[:8])[0]
+    good[begin + int(share * (len(good) - begin))] ^= 1 << bit
+    assert not opens_or_says(name, bytes(good))
+
+
+BROKEN = (
+    *(ValueError, LookupError, TypeError, AttributeError, struct.error),
+    safetensors.SafetensorError,
+)
+
+
+@pytest.mark.parametrize("name", LOADS)
+@given(flips=FLIPS, early=st.booleans())
+@MANY
+def test_bytes_changed_and_the_checksum_made_good(
+    name, flips, early, files, opens_or_says
+):
+    content = changed(files[name], flips, early)
+    # unless it is no longer a file that could have one
+    with suppress(*BROKEN):
+        content = with_header(content, metadata_of(content))
+    opens_or_says(name, content)
 
 
 ANYTHING = st.recursive(
@@ -194,10 +242,11 @@ def places(tree, path=()):
 
 
 def with_header(good, metadata):
-    """Return a file of ours with another header, lengths made good."""
+    """Return a file of ours with another header, lengths and checksum made good."""
     length = struct.unpack("<Q", good[:8])[0]
     header = json.loads(good[8 : 8 + length])
-    header["__metadata__"] = metadata
+    tensors = safetensors.torch.load(good)
+    header["__metadata__"] = {**metadata, "sha256": checksum(metadata, tensors)}
     written = json.dumps(header).encode()
     return struct.pack("<Q", len(written)) + written + good[8 + length :]
 

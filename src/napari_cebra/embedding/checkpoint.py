@@ -29,7 +29,7 @@ __all__ = [
 
 FILE = FileKind(
     "napari-cebra checkpoint",
-    1,
+    2,
     "file with a training put aside",
     "choose another file, or train from the beginning",
 )

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from torch import Generator
 
 FILE = FileKind(
-    "napari-cebra encoder", 2, "encoder file", "export it again, or train again"
+    "napari-cebra encoder", 3, "encoder file", "export it again, or train again"
 )
-"""Since version 2 the header also says what the file was written with."""
+"""Since version 2 the header says what the file was written with, since 3 its sum."""
 
 # A CPU is quickest with what its cache holds, a GPU with much at once.
 _CHUNK_BYTES = {"cpu": 2**22, "cuda": 2**25, "mps": 2**25}

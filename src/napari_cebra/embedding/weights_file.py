@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from contextlib import contextmanager
@@ -53,7 +54,8 @@ class FileKind:
     ) -> None:
         """Write tensors and header, so that there is never half a file.
 
-        The versions it was written with are added to the header.
+        The versions it was written with and a checksum of all of it are added
+        to the header.
 
         Raises
         ------
@@ -68,6 +70,7 @@ class FileKind:
             "written_with": json.dumps(_versions()),
             **header,
         }
+        found[_CHECKSUM] = checksum(found, whole)
         write_whole(path, safetensors.torch.save(whole, found))
 
     def read(self, path: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -76,7 +79,8 @@ class FileKind:
         Raises
         ------
         InvalidInput
-            If it is no such file, is cut short, or is from a later version.
+            If it is no such file, is cut short or damaged, or is from a later
+            version.
         """
         if not Path(path).is_file():
             raise InvalidInput(f"There is no {self.what} {path}; choose another file.")
@@ -95,11 +99,18 @@ class FileKind:
             raise InvalidInput(
                 f"{path} is no {self.what} but holds {found!r}; choose another file."
             )
-        version = header.get("version", "")
-        if not version.isdecimal() or int(version[:9]) > self.version:
+        version = header.get("version", "")[:9]
+        if not version.isdecimal() or int(version) > self.version:
             raise InvalidInput(
                 f"{path} was written by a later version of this program (format "
-                f"{version[:9]}); update napari-cebra to open it."
+                f"{version}); update napari-cebra to open it."
+            )
+        # files of earlier versions have none
+        unsigned = _CHECKSUM not in header and int(version) < self.version
+        if not unsigned and header.get(_CHECKSUM) != checksum(header, tensors):
+            raise InvalidInput(
+                f"The {self.what} {path} was damaged or changed after it was written "
+                f"(its checksum does not match); {self.remedy}."
             )
         return header, tensors
 
@@ -122,6 +133,20 @@ _MISFITS = (
     *(LookupError, TypeError, ValueError),
     *(AttributeError, RuntimeError, ArithmeticError),
 )
+
+
+_CHECKSUM = "sha256"
+
+
+def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of a file's header (but for itself) and tensors."""
+    digest = hashlib.sha256()
+    settings = {key: text for key, text in header.items() if key != _CHECKSUM}
+    shapes = {key: [str(v.dtype), *v.shape] for key, v in tensors.items()}
+    digest.update(json.dumps([settings, shapes], sort_keys=True).encode())
+    for _, tensor in sorted(tensors.items()):
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:

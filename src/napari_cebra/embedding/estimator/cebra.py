@@ -20,7 +20,12 @@ from napari_cebra.embedding.estimator.files import (
     write_for_reference,
 )
 from napari_cebra.embedding.estimator.fitting import train
-from napari_cebra.embedding.estimator.inputs import as_array, read_rows, table
+from napari_cebra.embedding.estimator.inputs import (
+    as_array,
+    check_finite,
+    read_rows,
+    table,
+)
 from napari_cebra.embedding.estimator.parameters import draw_seed
 from napari_cebra.embedding.published import published_names
 from napari_cebra.recording import InvalidInput, complete_windows
@@ -213,10 +218,16 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Train `max_iterations` steps more, on these data; parameters as of `fit`.
 
         Weights, temperature, optimiser, draws and standardisation go on from where
-        they are, also after `save` and `load`: with the published settings, on the
-        CPU, two calls on the same data give the bits of one of twice the steps. A
-        warning says where the optimiser has to begin anew. (The published method
-        silently trains on the first data again.)
+        they are, also after `save` and `load`; labels must be of the kinds fitted
+        before. With the published settings, on the CPU, two calls on the same data
+        give the bits of one of twice the steps. A warning says where the optimiser
+        has to begin anew. (The published method silently trains on the first data
+        again.)
+
+        Raises
+        ------
+        InvalidInput
+            As of `fit`, and if X or y is not of the kind fitted before.
         """
         labels = (*Y, y)
         rows = {"trials": trials, "valid": valid, "validation": validation}
@@ -262,10 +273,11 @@ class CEBRA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if batch_size is not None and batch_size < 1:
             raise InvalidInput(f"batch_size must be at least 1, not {batch_size}.")
         if self.num_sessions_ is None:
-            values = table(self, X, reset=False, valid=valid)
+            values = table(self, X, reset=False)
         else:
-            values = check_array(as_array(X), ensure_all_finite=valid is None)
+            values = check_array(as_array(X), ensure_all_finite=False)
         rows = read_rows(len(values), trials, valid, None)
+        check_finite("X", values, rows.segment)
         latents = encoder.transform(values, rows.segment)
         if not self.pad_before_transform:
             complete = complete_windows(rows.segment, *self.offset_)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from napari_cebra.embedding.estimator.cebra import CEBRA
 
-FILE = FileKind("napari-cebra estimator", 1, "estimator file", "save it again")
+FILE = FileKind("napari-cebra estimator", 2, "estimator file", "save it again")
 
 N_PUBLISHED = 22
 """Parameters of the estimator that the published one has; they come first."""

@@ -14,6 +14,7 @@ from napari_cebra.embedding.encoder import Encoder
 from napari_cebra.embedding.estimator.inputs import (
     Offset,
     Part,
+    check_labels,
     is_sessions,
     read_parts,
     sessions_of,
@@ -71,9 +72,9 @@ def train(
     if several:
         parts = sessions_of(X, labels, row_arguments)
     else:
-        values = table(estimator, X, fresh, row_arguments["valid"])
+        values = table(estimator, X, fresh)
         parts = [(values, labels, row_arguments)]
-    read = read_parts(parts)
+    read = read_parts(parts, several)
     known = None
     if not fresh:
         _check_same(estimator, read, several)
@@ -145,7 +146,7 @@ def _of_several(
 
 
 def _check_same(estimator: CEBRA, read: list[Part], several: bool) -> None:
-    """Raise InvalidInput unless these are the recordings fitted before."""
+    """Raise InvalidInput unless these are like the recordings fitted before."""
     before = [encoder.n_neurons for encoder in estimator.encoders_]
     now = [part.values.shape[1] for part in read]
     if several != (estimator.num_sessions_ is not None) or now != before:
@@ -153,6 +154,9 @@ def _check_same(estimator: CEBRA, read: list[Part], several: bool) -> None:
             "partial_fit goes on with the recordings it was fitted to, of "
             f"{before} features, not with {now}; use fit for others."
         )
+    for k, part in enumerate(read):
+        known = estimator.label_types_
+        check_labels([t[k] for t in known] if several else known, part.labels.types)
 
 
 def _seed(estimator: CEBRA, going_on: Solver | None) -> int:

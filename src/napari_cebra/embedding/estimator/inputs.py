@@ -48,25 +48,69 @@ class Part(NamedTuple):
 
 
 def read_parts(
-    given: Sequence[tuple[np.ndarray, tuple[Any, ...], dict[str, Any]]],
+    given: Sequence[tuple[np.ndarray, tuple[Any, ...], dict[str, Any]]], several: bool
 ) -> list[Part]:
     """Return recordings with their labels and rows, checked against each other."""
     labels = numbered([read_labels(each, len(x)) for x, each, _ in given])
-    return [
+    parts = [
         Part(values, own, read_rows(len(values), **rows))
         for (values, _, rows), own in zip(given, labels, strict=True)
     ]
+    for k, part in enumerate(parts):
+        name = f"X[{k}]" if several else "X"
+        check_finite(name, part.values, part.rows.segment)
+    return parts
 
 
-def table(estimator: BaseEstimator, X: Any, reset: bool, valid: Any) -> np.ndarray:
-    """Return X as a finite (T, N) float array, as scikit-learn reads it.
+def check_finite(name: str, values: np.ndarray, segment: np.ndarray) -> None:
+    """Raise InvalidInput if a usable row of (T, N) values is not finite in float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # a row with a finite sum is finite; only the few others are looked at
+        sums = values.sum(axis=1, dtype=np.float32)
+        rows = np.flatnonzero(~np.isfinite(sums) & (segment >= 0))
+        rows = rows[~np.isfinite(values[rows].astype(np.float32)).all(axis=1)]
+    if rows.size:
+        raise InvalidInput(
+            f"{name} holds NaN or infinity (or what is too large for float32) in "
+            f"{rows.size} rows (first: row {rows[0]}); leave those rows out with "
+            "`valid`, or mend them."
+        )
+
+
+def check_labels(
+    known: Sequence[tuple[np.dtype, tuple[int, ...]]],
+    given: Sequence[tuple[np.dtype, tuple[int, ...]]],
+) -> None:
+    """Raise InvalidInput unless labels are of the kinds that were fitted."""
+    before, now = _kinds(known), _kinds(given)
+    if before != now:
+        raise InvalidInput(
+            f"The estimator was fitted with {before} but is given {now}; pass y of the "
+            "same kinds as to fit, or fit anew."
+        )
+
+
+def _kinds(types: Sequence[tuple[np.dtype, tuple[int, ...]]]) -> str:
+    found = [
+        f"y[{k}] of floats of shape (T, {shape[1] if len(shape) > 1 else 1})"
+        if kind.kind == "f"
+        else f"y[{k}] of whole numbers"
+        for k, (kind, shape) in enumerate(types)
+    ]
+    return " and ".join(found) or "no labels y"
+
+
+def table(estimator: BaseEstimator, X: Any, reset: bool) -> np.ndarray:
+    """Return X as a (T, N) float array, as scikit-learn reads it.
+
+    Whether it is finite is for `check_finite`, which knows the rows.
 
     Parameters
     ----------
     estimator : BaseEstimator
         Keeps (`reset`) or compares the number and names of features.
-    X, valid
-        As of `CEBRA.fit`; rows that are not valid may hold anything.
+    X
+        As of `CEBRA.fit`.
     reset : bool
     """
     values: np.ndarray = validate_data(
@@ -75,7 +119,7 @@ def table(estimator: BaseEstimator, X: Any, reset: bool, valid: Any) -> np.ndarr
         reset=reset,
         dtype=[np.float32, np.float64],
         ensure_min_samples=2 if reset else 1,
-        ensure_all_finite=valid is None,
+        ensure_all_finite=False,
     )
     return values
 
@@ -105,7 +149,7 @@ def sessions_of(
                 as_array(x),
                 dtype=[np.float32, np.float64],
                 ensure_min_samples=2,
-                ensure_all_finite="valid" not in named,
+                ensure_all_finite=False,
                 input_name=f"X[{k}]",
             ),
             tuple(part[k] for part in given),
@@ -256,5 +300,10 @@ def _per_row(name: str, given: Any, n_rows: int, default: np.ndarray) -> np.ndar
         raise InvalidInput(
             f"X has {n_rows} rows but {name} has shape {array.shape}; give one value "
             "per row."
+        )
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise InvalidInput(
+            f"{name} holds NaN (first: row {int(np.argmax(np.isnan(array)))}); give "
+            "one number per row."
         )
     return array

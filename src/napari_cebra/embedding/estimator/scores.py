@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from napari_cebra.embedding.estimator.inputs import (
     as_array,
+    check_finite,
+    check_labels,
     is_sessions,
     numbered,
     read_labels,
@@ -79,22 +82,15 @@ def infonce_loss(
             "correct_by_batchsize needs a batch_size, but the estimator was fitted to "
             "all rows at once."
         )
-    values = np.asarray(as_array(X))
+    values = check_array(as_array(X), ensure_all_finite=False)
     (labels,) = numbered([read_labels(y, len(values))])
-    kinds = [kind.kind for kind, _ in labels.types]
+    encoder = cebra_model._encoder(session_id)
     known = cebra_model.label_types_
     if cebra_model.num_sessions_ is not None:
-        known = [each[session_id or 0] for each in known]
-    expected = [kind.kind for kind, _ in known]
-    if ["f" if k == "f" else "i" for k in kinds] != [
-        "f" if k == "f" else "i" for k in expected
-    ]:
-        raise InvalidInput(
-            f"The estimator was fitted with {len(expected)} sets of labels of kinds "
-            f"{expected}, not {kinds}; pass labels of the same kinds."
-        )
-    encoder = cebra_model._encoder(session_id)
+        known = [each[session_id] for each in known]
+    check_labels(known, labels.types)
     segment = read_rows(len(values), trials, valid, None).segment
+    check_finite("X", values, segment)
     complete = complete_windows(segment, *encoder.receptive_field)
     if not complete.any():
         raise InvalidInput(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FILE = FileKind(
     "napari-cebra encoders of several recordings",
-    1,
+    2,
     "file of encoders of several recordings",
     "export it again, or train again",
 )
