@@ -35,7 +35,7 @@ def pixels_inside(
     Notes
     -----
     The rule of ImageJ's ``PolygonFiller``: of centres exactly on an edge, those
-    on an upper or left edge are inside.
+    on an upper or a right edge are inside.
     """
     top, left, bottom, right = box
     height, width = max(0, bottom - top), max(0, right - left)
