@@ -123,7 +123,15 @@ def program_traces(
             "to as well."
         )
     name = name or file.source.name
-    return _brought(file.rois, file.traces, file.program, settings, accepted_only, name)
+    return _brought(
+        file.rois,
+        file.traces,
+        file.program,
+        settings,
+        accepted_only,
+        name,
+        notes=list(file.notes),
+    )
 
 
 def _brought(
@@ -133,6 +141,7 @@ def _brought(
     settings: DffSettings | None,
     accepted_only: bool,
     name: str,
+    **told: object,
 ) -> RoiTraces:
     settings = DffSettings() if settings is None else settings
     given = {kind: traces for kind, traces in brought.items() if traces is not None}
@@ -145,7 +154,9 @@ def _brought(
             )
         rois = rois.select(keep)
         given = {kind: _columns(traces, keep) for kind, traces in given.items()}
-    step = f"read {program}"
+    step = Step(
+        f"read {program}", {"accepted_only": accepted_only, **told}, (name,)
+    )
     if "raw" in given:
         raw, neuropil = given["raw"], given.get("neuropil")
         made = dff(raw, neuropil, settings)
