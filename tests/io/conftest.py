@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from numcodecs import Blosc
 from scipy import sparse
 
 RNG = np.random.default_rng(11)
@@ -69,7 +70,11 @@ def _variable(folder, name, values, axes, coordinates):
         *((axis, coordinates[axis], [axis]) for axis in axes),
     ):
         array = store.create_array(
-            label, shape=data.shape, dtype=data.dtype, chunks=data.shape
+            label,
+            shape=data.shape,
+            dtype=data.dtype,
+            chunks=data.shape,
+            compressors=Blosc(),
         )
         array[...] = data
         array.attrs["_ARRAY_DIMENSIONS"] = list(dims)

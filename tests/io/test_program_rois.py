@@ -179,6 +179,18 @@ def test_minian_folders_that_do_not_fit(tmp_path, samples) -> None:
         read_minian(folder)
 
 
+@pytest.mark.parametrize("place", [4, 8, 12])
+def test_minian_chunks_that_announce_too_much(tmp_path, samples, place) -> None:
+    # numcodecs ends the process where blosc's lengths do not fit the chunk.
+    folder = samples.minian(tmp_path / "m")
+    chunk = folder / "C.zarr" / "C" / "0.0"
+    content = bytearray(chunk.read_bytes())
+    content[place : place + 4] = b"\xff\xff\xff\x7f"
+    chunk.write_bytes(content)
+    with pytest.raises(InvalidInput, match=r"m cannot be read .* chunk 0.0 is not"):
+        read_minian(folder)
+
+
 @pytest.mark.parametrize("masks", ["pixel", "image"])
 @pytest.mark.parametrize("order", ["xy", "yx"])
 def test_nwb(tmp_path, samples, masks, order) -> None:

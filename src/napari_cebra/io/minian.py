@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.io.blosc_chunks import check_blosc_chunks
 from napari_cebra.io.damage import reading
 from napari_cebra.io.roi_file import RoiFile, check_field_of_view, roi_file
 from napari_cebra.recording import InvalidInput
@@ -151,7 +152,8 @@ def _variable(
     """Return an array and where each of its axes is."""
     import zarr
 
-    array = zarr.open_array(str(place / f"{name}.zarr" / name), mode="r")
+    folder = place / f"{name}.zarr" / name
+    array = zarr.open_array(str(folder), mode="r")
     names = list(
         getattr(array.metadata, "dimension_names", None)
         or array.attrs.get("_ARRAY_DIMENSIONS")
@@ -162,7 +164,7 @@ def _variable(
             f"{name}.zarr in {place.name} has the axes {', '.join(map(str, names))}, "
             f"not {', '.join(axes)}; choose a folder that minian saved."
         )
-    _check_stored(array, name, most)
+    _check_stored(folder, array, name, most)
     missing = array.nchunks - array.nchunks_initialized
     if missing:
         notes.append(
@@ -172,13 +174,14 @@ def _variable(
     return array, tuple(names.index(axis) for axis in axes)
 
 
-def _check_stored(array: Any, name: str, most: int = _DENSE) -> None:
+def _check_stored(folder: Path, array: Any, name: str, most: int = _DENSE) -> None:
     """Refuse a shape that nothing stands behind; use within `reading`."""
     chunk = math.prod(array.chunks) * array.dtype.itemsize
     if array.dtype.kind not in "iufb" or not array.size or chunk > _LARGEST_CHUNK:
         raise ValueError(f"{name} is not an array of numbers")
     if array.nbytes > 1 << 22 and array.nbytes > most * array.nbytes_stored():
         raise ValueError(f"{name} announces far more than it holds")
+    check_blosc_chunks(folder, array)
 
 
 def _units(array: Any, order: tuple[int, ...]) -> Iterator[np.ndarray]:
@@ -200,7 +203,7 @@ def _coordinate(place: Path, name: str, axis: str, n: int) -> np.ndarray | None:
     if not store.is_dir():
         return None
     array = zarr.open_array(str(store), mode="r")
-    _check_stored(array, axis)
+    _check_stored(store, array, axis)
     values = np.asarray(array[...])
     if values.shape != (n,) or values.dtype.kind not in "iuf":
         raise ValueError(f"{axis} of {name} has not {n} numbers")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     # Rows, columns and weights of one mask; no weights where all are alike.
     Mask = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
-MOST_PIXELS = 1 << 24
+MOST_PIXELS = 1 << 23
 """Pixels that the masks of one file may cover together."""
 _LARGEST_FIELD = 1 << 28
 
@@ -98,17 +98,23 @@ def roi_file(
             "which no movie has; it is damaged: save it again."
         )
     told = list(notes)
-    kept, repeated = [], 0
+    pixels: list[np.ndarray] = []
+    weights: list[np.ndarray] = []
+    repeated = 0
     for number, mask in enumerate(masks, start=1):
-        y, x, weights = _checked(path, number, mask, shape)
-        flat, place = np.unique(y * shape[1] + x, return_inverse=True)
-        repeated += flat.size < y.size
-        kept.append((*np.divmod(flat, shape[1]), np.bincount(place, weights)))
+        flat, weight = _checked(path, number, mask, shape)
+        if np.any(flat[1:] <= flat[:-1]):
+            flat, place = np.unique(flat, return_inverse=True)
+            repeated += flat.size < weight.size
+            weight = np.bincount(place, weight).astype(np.float32)
+        pixels.append(flat)
+        weights.append(weight)
     if repeated:
         told.append(
             f"{repeated} masks list a pixel more than once; its weights were added up."
         )
-    full = np.array([y.size > 0 for y, _, _ in kept], bool)
+    sizes = np.array([flat.size for flat in pixels], np.int64)
+    full = sizes > 0
     if not full.any():
         raise InvalidInput(
             f"{path.name} holds no ROI with a pixel; choose the file in which the "
@@ -124,8 +130,10 @@ def roi_file(
     flags = np.ones(n, bool) if accepted is None else np.asarray(accepted, bool)
     if not flags.all():
         told.append(f"{int(flags.sum())} of {n} ROIs are accepted in the file.")
-    rois = RoiSet.from_masks(
-        [mask for mask in kept if mask[0].size],
+    rois = RoiSet(
+        np.concatenate(pixels),
+        np.concatenate(weights),
+        np.concatenate([[0], np.cumsum(sizes[full])]),
         shape,
         source_ids=sources[full],
         accepted=flags[full],
@@ -167,17 +175,20 @@ def stored(item: Any) -> np.ndarray:
 
 def _checked(
     path: Path, number: int, mask: Mask, shape: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    y, x = (np.asarray(axis).astype(np.int64) for axis in mask[:2])
-    weights = np.ones(y.size) if mask[2] is None else np.asarray(mask[2], np.float64)
-    if not np.isfinite(weights).all() or (weights.size and weights.min() < 0):
-        raise InvalidInput(
-            f"ROI number {number} in {path.name} has weights that are negative or not "
-            "finite; mend the file, or remove the ROI where it was made."
-        )
-    # float32 is what a RoiSet keeps: what vanishes in it is no part of the mask.
-    inside = weights.astype(np.float32) > 0
-    y, x, weights = y[inside], x[inside], weights[inside]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Flat pixels of a mask, in any order, and their float32 weights."""
+    y, x = (np.asarray(axis).astype(np.int64, copy=False) for axis in mask[:2])
+    weights = np.ones(y.size, np.float32)
+    if mask[2] is not None:
+        with np.errstate(over="ignore"):
+            weights = np.asarray(mask[2]).astype(np.float32)
+        if not np.isfinite(weights).all() or (weights.size and weights.min() < 0):
+            raise InvalidInput(
+                f"ROI number {number} in {path.name} has weights that are negative or "
+                "not finite; mend the file, or remove the ROI where it was made."
+            )
+        inside = weights > 0
+        y, x, weights = y[inside], x[inside], weights[inside]
     if y.size and not (
         0 <= y.min() <= y.max() < shape[0] and 0 <= x.min() <= x.max() < shape[1]
     ):
@@ -186,12 +197,7 @@ def _checked(
             f"{shape[0]}×{shape[1]} field of view; the ROIs belong to another movie "
             "or its axes are swapped: choose the ROIs of this recording."
         )
-    if weights.size and weights.max() > np.finfo(np.float32).max:
-        raise InvalidInput(
-            f"ROI number {number} in {path.name} has a weight of {weights.max():.3g}, "
-            "which is no weight of a pixel; save the file again."
-        )
-    return y, x, weights
+    return y * shape[1] + x, weights
 
 
 def _traces(

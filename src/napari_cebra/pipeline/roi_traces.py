@@ -154,19 +154,19 @@ def _brought(
             )
         rois = rois.select(keep)
         given = {kind: _columns(traces, keep) for kind, traces in given.items()}
-    step = Step(
-        f"read {program}", {"accepted_only": accepted_only, **told}, (name,)
-    )
+    step = f"read {program}"
     if "raw" in given:
         raw, neuropil = given["raw"], given.get("neuropil")
         made = dff(raw, neuropil, settings)
         recording = Recording(
             made.traces, rois=rois, raw=raw, neuropil=neuropil, name=name
-        ).with_step(step, name, accepted_only=accepted_only)
+        ).with_step(step, name, accepted_only=accepted_only, **told)
         return RoiTraces(recording.with_step("dff", **settings.to_json()), made)
     traces = next(given[kind] for kind in _READY if kind in given)
     recording = Recording(traces, rois=rois, name=name)
-    return RoiTraces(recording.with_step(step, name, accepted_only=accepted_only))
+    return RoiTraces(
+        recording.with_step(step, name, accepted_only=accepted_only, **told)
+    )
 
 
 def read_rois(text: str, shape: tuple[int, int]) -> RoiSet:
