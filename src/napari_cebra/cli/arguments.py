@@ -216,7 +216,7 @@ def _activity(group: argparse._ArgumentGroup) -> None:
         "--reextract",
         action="store_true",
         default=None,
-        help="extract from the stack although the suite2p folder has traces",
+        help="extract from the stack although traces came with the ROIs",
     )
     add(
         "--all-cells",

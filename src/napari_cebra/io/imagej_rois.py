@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
+    from napari_cebra.io.roi_file import Mask
+
     Box = tuple[int, int, int, int]
 
 _SO = "save it again in the ROI Manager (More > Save)"
@@ -58,7 +60,10 @@ def read_imagej_rois(
         If the file is damaged, holds no area, or an ROI lies wholly outside.
     """
     path = Path(path)
-    masks, names, others, cut = [], [], [], 0
+    masks: list[Mask] = []
+    names: list[str] = []
+    others: list[str] = []
+    cut = 0
     left_pixels = MOST_PIXELS
     with reading(path.name, "ROIs of ImageJ", _SO):
         for name, roi in _rois(path):
@@ -84,7 +89,9 @@ def read_imagej_rois(
     if cut:
         notes.append(f"{cut} ROIs reach beyond the field of view and were cut there.")
     if shape is None:
-        shape = tuple(1 + max(int(m[k].max(initial=0)) for m in masks) for k in (0, 1))
+        height = 1 + max(int(y.max(initial=0)) for y, _, _ in masks)
+        width = 1 + max(int(x.max(initial=0)) for _, x, _ in masks)
+        shape = (height, width)
         notes.append(
             f"The file does not say the size of the field of view; {shape[0]}×"
             f"{shape[1]} pixels was taken, as far as the ROIs reach."

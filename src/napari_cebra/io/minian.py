@@ -154,11 +154,9 @@ def _variable(
 
     folder = place / f"{name}.zarr" / name
     array = zarr.open_array(str(folder), mode="r")
-    names = list(
-        getattr(array.metadata, "dimension_names", None)
-        or array.attrs.get("_ARRAY_DIMENSIONS")
-        or axes
-    )
+    kept: Any = getattr(array.metadata, "dimension_names", None)
+    kept = kept or array.attrs.get("_ARRAY_DIMENSIONS")
+    names = list(kept or axes)
     if sorted(names) != sorted(axes) or array.ndim != len(axes):
         raise InvalidInput(
             f"{name}.zarr in {place.name} has the axes {', '.join(map(str, names))}, "

@@ -128,8 +128,8 @@ def _read(
     if "image_mask" in table:
         masks, field = _image_masks(path, table["image_mask"], n, shape, order, notes)
     elif "pixel_mask" in table:
-        field = shape or _imaged(found)
-        masks, field = _pixel_masks(path, table, n, field, order, notes)
+        seen = shape or _imaged(found)
+        masks, field = _pixel_masks(table, n, seen, order, notes)
     elif "voxel_mask" in table:
         raise InvalidInput(
             f"The ROIs in {path.name} are voxels of a volume; only those of a plane "
@@ -197,7 +197,6 @@ def _image_masks(
 
 
 def _pixel_masks(
-    path: Path,
     table: Any,
     n: int,
     field: tuple[int, int] | None,
@@ -214,10 +213,10 @@ def _pixel_masks(
         raise ValueError("pixel_mask_index does not cut pixel_mask into the ROIs")
     x, y = (pixels[axis].astype(np.int64) for axis in ("x", "y"))
     reach = (int(y.max(initial=0)) + 1, int(x.max(initial=0)) + 1)
-    outside = field is not None and (reach[0] > field[0] or reach[1] > field[1])
-    if order is None and outside and reach[1] <= field[0] and reach[0] <= field[1]:
-        order = "yx"
-        notes.append("The pixels are stored as (y, x), against the schema of NWB.")
+    if order is None and field is not None and not _within(reach, field):
+        if _within(reach[::-1], field):
+            order = "yx"
+            notes.append("The pixels are stored as (y, x), against the schema of NWB.")
     if order == "yx":
         y, x, reach = x, y, reach[::-1]
     if field is None:
@@ -232,6 +231,10 @@ def _pixel_masks(
         for a, b in zip(starts, ends, strict=True)
     ]
     return masks, field
+
+
+def _within(reach: tuple[int, int], field: tuple[int, int]) -> bool:
+    return reach[0] <= field[0] and reach[1] <= field[1]
 
 
 def _imaged(found: dict[str, list[Any]]) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -230,8 +230,3 @@ def _traces(
             "they are not of one run: save the file again."
         )
     return made
-
-
-def with_notes(read: RoiFile, *notes: str) -> RoiFile:
-    """Return the same with more notes."""
-    return replace(read, notes=(*read.notes, *notes))

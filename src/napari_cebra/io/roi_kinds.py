@@ -103,14 +103,9 @@ def _suite2p_folder(path: Path) -> Path | None:
 def _read_suite2p(path: Path, shape: Shape, rate: float | None) -> RoiFile:
     folder = path if path.is_dir() else path.parent
     read = read_suite2p(folder, rate=rate, shape=shape)
-    traces = {"raw": read.raw, "neuropil": read.neuropil, "events": read.events}
-    return RoiFile(
-        read.rois,
-        "suite2p",
-        read.source,
-        traces={kind: t for kind, t in traces.items() if t is not None},
-        notes=read.notes,
-    )
+    found = (read.raw, read.neuropil, read.events)
+    traces = {each.kind: each for each in found if each is not None}
+    return RoiFile(read.rois, "suite2p", read.source, traces=traces, notes=read.notes)
 
 
 def _read_labels(path: Path, shape: Shape, rate: float | None) -> RoiFile:

@@ -59,7 +59,7 @@ class SourceConfig:
     bin_s : float
         Width of the bins spike times are counted in.
     reextract : bool
-        Extract from the stack although the suite2p folder has traces.
+        Extract from the stack although traces came with the ROIs.
     accepted_only : bool
         Of a suite2p folder, use the cells it accepts.
     variables : str, optional
