@@ -192,7 +192,7 @@ def roiset(samples, path, single=False):
     if not single:
         return path
     with zipfile.ZipFile(path) as archive:
-        content = archive.read("00003.roi")
+        content = archive.read("3.roi")
     path.with_suffix(".roi").write_bytes(content)
     return path.with_suffix(".roi")
 

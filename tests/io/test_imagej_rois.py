@@ -111,6 +111,10 @@ def test_names_of_every_language_are_kept(tmp_path) -> None:
     rois = RoiSet.from_labels(np.arange(6).reshape(2, 3))
     names = ["soma", "soma", "Zelle/α", "细胞", "e"]
     write_imagej_rois(tmp_path / "r.zip", rois, names)
+    # The ROI Manager lists the entries, which must differ.
+    with zipfile.ZipFile(tmp_path / "r.zip") as archive:
+        entries = archive.namelist()
+    assert entries == ["soma.roi", "soma-2.roi", "Zelle_α.roi", "细胞.roi", "e.roi"]
     read = read_imagej_rois(tmp_path / "r.zip")
     assert read.names == tuple(names)
     assert read.rois.source_ids.tolist() == [1, 2, 3, 4, 5]

@@ -313,6 +313,9 @@ def test_sniffing(tmp_path, samples) -> None:
     samples.minian(tmp_path / "m")
     for name in ("c.hdf5", "r.zip", "m"):
         assert sniff(tmp_path / name).kind == "rois"
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["estimates"] = np.ones((30, 4))
+    assert sniff(tmp_path / "t.h5").kind == "traces"
     samples.nwb(tmp_path / "n.nwb", "image")
     assert sniff(tmp_path / "n.nwb").kind == "traces"
 

@@ -18,13 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cebra.io.damage import reading
-from napari_cebra.io.roi_file import (
-    MOST_PIXELS,
-    RoiFile,
-    check_field_of_view,
-    roi_file,
-    stored,
-)
+from napari_cebra.io.roi_file import RoiFile, check_field_of_view, roi_file, stored
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -37,7 +31,7 @@ _SO = "save it again with cnm.save"
 
 def is_caiman(file: Any) -> bool:
     """Whether an open HDF5 file is one of CaImAn."""
-    return "estimates" in file and "A" in file["estimates"]
+    return file.get("estimates/A") is not None
 
 
 def read_caiman(
@@ -155,7 +149,6 @@ def _masks(path: Path, footprints: Any, dims: tuple[int, int]) -> list[Any]:
         not whole
         or weights.shape != pixels.shape
         or weights.dtype.kind not in "iuf"
-        or pixels.size > MOST_PIXELS
         or starts[0] != 0
         or starts[-1] != pixels.size
         or np.any(np.diff(starts.astype(np.int64)) < 0)

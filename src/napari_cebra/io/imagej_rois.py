@@ -7,6 +7,7 @@ by the package ``roifile``. Which pixels an outline holds is ImageJ's own rule
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from napari_cebra.io.damage import reading
 from napari_cebra.io.outlines import outlines_of, pixels_inside, pixels_of_oval
-from napari_cebra.io.roi_file import MOST_PIXELS, RoiFile, roi_file
+from napari_cebra.io.roi_file import RoiFile, roi_file
 from napari_cebra.recording import InvalidInput, RoiSet
 from napari_cebra.recording.atomic import replacing
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _SO = "save it again in the ROI Manager (More > Save)"
 _LARGEST_ROI = 1 << 24
+# A few bytes can announce a box of any size.
+_MOST_PIXELS = 1 << 23
 _CURVE_POINTS = 16
 # Operations of a Java path and how many numbers follow each.
 _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = range(5)
@@ -64,7 +67,7 @@ def read_imagej_rois(
     names: list[str] = []
     others: list[str] = []
     cut = 0
-    left_pixels = MOST_PIXELS
+    left_pixels = _MOST_PIXELS
     with reading(path.name, "ROIs of ImageJ", _SO):
         for name, roi in _rois(path):
             box = _box(roi)
@@ -144,13 +147,9 @@ def write_imagej_rois(
         )
     with replacing(path) as draft:
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            for number, (roi_id, name) in enumerate(
-                zip(rois.ids, names, strict=True), start=1
-            ):
+            for roi_id, name in zip(rois.ids, names, strict=True):
                 y, x, _ = rois.mask(int(roi_id))
-                # ImageJ shows the name inside; entries must differ and be plain.
-                entry = f"{number:05}.roi"
-                archive.writestr(entry, _encoded(y, x, name))
+                archive.writestr(_entry(name, archive), _encoded(y, x, name))
     notes = []
     if np.ptp(rois.weights) > 0:
         notes.append("An ImageJ ROI has no weights; the pixels of each count alike.")
@@ -220,7 +219,7 @@ def _seen(path: Path, name: str, box: Box, within: Box, most: int) -> Box:
         )
     if height * width > most:
         raise InvalidInput(
-            f"The ROIs in {path.name} cover more than {MOST_PIXELS:,} pixels (at "
+            f"The ROIs in {path.name} cover more than {_MOST_PIXELS:,} pixels (at "
             f"{name!r}); ROIs of cells are smaller: delete those of the whole field."
         )
     return seen
@@ -290,6 +289,16 @@ def _curve(control: np.ndarray) -> np.ndarray:
     while points.shape[1] > 1:
         points = (1 - t) * points[:, :-1] + t * points[:, 1:]
     return points[:, 0]
+
+
+def _entry(name: str, archive: zipfile.ZipFile) -> str:
+    """Return a name in the zip that is not taken; the ROI Manager lists these."""
+    plain = re.sub(r"[/\\:\0]", "_", name)
+    taken, entry, number = set(archive.namelist()), f"{plain}.roi", 1
+    while entry in taken:
+        number += 1
+        entry = f"{plain}-{number}.roi"
+    return entry
 
 
 def _encoded(y: np.ndarray, x: np.ndarray, name: str) -> bytes:

@@ -176,7 +176,7 @@ def _image_masks(
     first, second = (int(length) for length in item.shape[1:])
     if order is None:
         order = "xy"
-        if shape is not None and first != second and shape == (first, second):
+        if shape is not None and first != second and tuple(shape) == (first, second):
             order = "yx"
             notes.append("The masks are stored as (y, x), against the schema of NWB.")
         elif first == second or shape is None:

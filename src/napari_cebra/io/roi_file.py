@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     # Rows, columns and weights of one mask; no weights where all are alike.
     Mask = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
-MOST_PIXELS = 1 << 23
-"""Pixels that the masks of one file may cover together."""
+_MOST_PIXELS = 1 << 26
 _LARGEST_FIELD = 1 << 28
 
 
@@ -86,9 +85,9 @@ def roi_file(
         If a pixel lies outside `shape`, a weight is negative or not finite, or
         no mask has a pixel.
     """
-    if sum(len(y) for y, _, _ in masks) > MOST_PIXELS:
+    if sum(len(y) for y, _, _ in masks) > _MOST_PIXELS:
         raise InvalidInput(
-            f"The masks in {path.name} cover more than {MOST_PIXELS:,} pixels "
+            f"The masks in {path.name} cover more than {_MOST_PIXELS:,} pixels "
             "together; ROIs of cells are smaller: save the file again, or leave out "
             "its background."
         )
