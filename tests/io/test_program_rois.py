@@ -231,6 +231,25 @@ def test_nwb_against_the_schema(tmp_path, samples) -> None:
     )
 
 
+def test_pixels_and_traces_of_nwb_that_take_care(tmp_path, samples) -> None:
+    path = samples.nwb(tmp_path / "n.nwb")
+    with h5py.File(path, "r+") as file:
+        pixels = file["processing/ophys/ImageSegmentation/PlaneSegmentation/pixel_mask"]
+        pixels[1] = pixels[0]
+        series = file["processing/ophys"]
+        series.move("Fluorescence/RoiResponseSeries", "Fluorescence/Part")
+        del series["Fluorescence/Part/rois"]
+        series["Fluorescence/Part/rois"] = np.arange(3)
+        del series["DfOverF"]
+    read = read_nwb_rois(path)
+    assert "1 masks list a pixel more than once" in " ".join(read.notes)
+    assert read.rois.indptr[1] == 47
+    # Neuropil alone is no activity of cells.
+    assert set(read.traces) == {"neuropil"} and read.activity is None
+    with pytest.raises(InvalidInput, match=r"n.nwb holds ROIs but no traces of them"):
+        program_traces(read)
+
+
 def test_nwb_with_several_tables(tmp_path, samples) -> None:
     path = samples.nwb(tmp_path / "n.nwb")
     with h5py.File(path, "r+") as file:
@@ -281,6 +300,13 @@ def test_kinds_are_told_by_content_not_by_name(tmp_path, samples) -> None:
         "n.h5": "NWB file",
         "m": "minian folder",
     }
+    # A label image is one wherever it lies, and each of suite2p's files its folder.
+    plane = tmp_path / "plane0"
+    plane.mkdir()
+    for name in ("stat.npy", "F.npy", "labels.npy"):
+        np.save(plane / name, np.eye(4, dtype=int))
+    assert recognise_rois(plane / "F.npy").name == "suite2p folder"
+    assert recognise_rois(plane / "labels.npy").name == "label image"
     for name, kind in kinds.items():
         assert recognise_rois(tmp_path / name).name == kind
         assert read_roi_file(tmp_path / name).rois.ids.tolist() == [1, 2, 3, 4, 5]

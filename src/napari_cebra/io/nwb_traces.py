@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # What a name contains that is no raw fluorescence; the first that is found.
 _NAMED: tuple[tuple[str, TraceKind], ...] = (
+    ("corrected", "other"),
     ("neuropil", "neuropil"),
     ("deconv", "events"),
     ("event", "events"),
@@ -21,7 +22,6 @@ _NAMED: tuple[tuple[str, TraceKind], ...] = (
     ("df_over_f", "dff"),
     ("dff", "dff"),
     ("denois", "other"),
-    ("corrected", "other"),
     ("demix", "other"),
     ("baseline", "other"),
 )

@@ -54,6 +54,12 @@ class RoiFile:
     notes: tuple[str, ...] = ()
 
     @property
+    def activity(self) -> Traces | None:
+        """The traces of the cells: raw, else dF/F, else any, else events."""
+        kinds: tuple[TraceKind, ...] = ("raw", "dff", "other", "events")
+        return next((self.traces[kind] for kind in kinds if kind in self.traces), None)
+
+    @property
     def rate(self) -> float | None:
         """Frames per second of the traces; None if unknown or without traces."""
         return next((t.rate for t in self.traces.values()), None)

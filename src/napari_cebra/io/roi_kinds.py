@@ -28,6 +28,7 @@ _CHOOSE = (
     "choose a label image, a RoiSet.zip of ImageJ, a CaImAn or NWB file, or a folder "
     "of suite2p or minian"
 )
+_SUITE2P = ("stat.npy", "F.npy", "Fneu.npy", "spks.npy", "iscell.npy", "ops.npy")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _suite2p_folder(path: Path) -> Path | None:
     if path.is_dir():
         return suite2p_plane(path)
     # One of the files in it stands for the folder.
-    inside = path.suffix == ".npy" and suite2p_plane(path.parent) == path.parent
+    inside = path.name in _SUITE2P and suite2p_plane(path.parent) == path.parent
     return path.parent if inside else None
 
 
@@ -167,7 +168,7 @@ def _instead(path: Path) -> str:
     for mark, what in (
         (b"PK\x03\x04", "is a zip file without ROIs of ImageJ in it"),
         (b"\x89HDF\r\n\x1a\n", "is an HDF5 file of neither CaImAn nor NWB"),
-        (b"MATLAB 5.0", "is a MATLAB file, in which ROIs have no common form"),
+        (b"MATLAB ", "is a MATLAB file, in which ROIs have no common form"),
         (b"\x80", "is a Python pickle, which can run anything when it is opened"),
     ):
         if _starts(path, mark):

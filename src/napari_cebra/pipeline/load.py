@@ -99,7 +99,7 @@ def _from_stack(
         else:
             yield Progress(0, 1, "files", "Reading ROIs")
             file = _roi_file(source, shape)
-            if file.traces and not source.reextract:
+            if file.activity is not None and not source.reextract:
                 recording = _from_program(source, file, settings)
                 if stack.shape[0] != recording.n_frames:
                     raise InvalidInput(

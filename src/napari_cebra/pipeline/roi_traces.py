@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_cebra.recording import InvalidInput, Recording, RoiSet
 from napari_cebra.traces import Dff, DffSettings, Extraction, dff, extract
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator
 
     import numpy as np
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from napari_cebra.io.roi_file import RoiFile
     from napari_cebra.io.suite2p import Suite2pFolder
     from napari_cebra.recording import Progress, Traces
-
-# Kinds of traces that are used as another program made them, best first.
-_READY = ("dff", "other", "events", "neuropil")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +94,14 @@ def suite2p_traces(
     InvalidInput
         If the folder accepts no cell.
     """
-    brought = {"raw": folder.raw, "neuropil": folder.neuropil}
-    return _brought(folder.rois, brought, "suite2p", settings, accepted_only, name)
+    return _brought(
+        folder.rois,
+        folder.raw,
+        folder.neuropil,
+        settings,
+        accepted_only,
+        ("suite2p", name),
+    )
 
 
 def program_traces(
@@ -107,7 +110,7 @@ def program_traces(
     accepted_only: bool = True,
     name: str = "",
 ) -> RoiTraces:
-    """Take the traces that came with ROIs: raw, else dF/F, else any, else events.
+    """Take the traces that came with ROIs, `RoiFile.activity`.
 
     Raw traces are kept and their dF/F is computed here, so that its baseline can
     be fitted again without held-out rows; others are used as they are.
@@ -117,56 +120,58 @@ def program_traces(
     InvalidInput
         If there are none, or the file accepts no ROI.
     """
-    if not file.traces:
-        raise InvalidInput(
-            f"{file.source.name} holds ROIs but no traces; give the stack they belong "
-            "to as well."
-        )
     name = name or file.source.name
+    if file.activity is None:
+        raise InvalidInput(
+            f"{name} holds ROIs but no traces of them; give the stack they belong to "
+            "as well."
+        )
     return _brought(
         file.rois,
-        file.traces,
-        file.program,
+        file.activity,
+        file.traces.get("neuropil"),
         settings,
         accepted_only,
-        name,
+        (file.program, name),
         notes=list(file.notes),
     )
 
 
 def _brought(
     rois: RoiSet,
-    brought: Mapping[Any, Traces | None],
-    program: str,
+    activity: Traces,
+    neuropil: Traces | None,
     settings: DffSettings | None,
     accepted_only: bool,
-    name: str,
+    origin: tuple[str, str],
     **told: object,
 ) -> RoiTraces:
+    program, name = origin
     settings = DffSettings() if settings is None else settings
-    given = {kind: traces for kind, traces in brought.items() if traces is not None}
-    if accepted_only and not rois.accepted.all():
+    if accepted_only:
         keep = rois.accepted
         if not keep.any():
             raise InvalidInput(
                 f"{program} accepts no cell in {name}; curate it there, or load all "
                 "of its ROIs."
             )
-        rois = rois.select(keep)
-        given = {kind: _columns(traces, keep) for kind, traces in given.items()}
-    step = f"read {program}"
-    if "raw" in given:
-        raw, neuropil = given["raw"], given.get("neuropil")
-        made = dff(raw, neuropil, settings)
-        recording = Recording(
-            made.traces, rois=rois, raw=raw, neuropil=neuropil, name=name
-        ).with_step(step, name, accepted_only=accepted_only, **told)
-        return RoiTraces(recording.with_step("dff", **settings.to_json()), made)
-    traces = next(given[kind] for kind in _READY if kind in given)
-    recording = Recording(traces, rois=rois, name=name)
-    return RoiTraces(
-        recording.with_step(step, name, accepted_only=accepted_only, **told)
-    )
+        rois, activity = rois.select(keep), _columns(activity, keep)
+        neuropil = None if neuropil is None else _columns(neuropil, keep)
+    made = None
+    traces, raw = activity, None
+    if activity.kind == "raw":
+        made = dff(activity, neuropil, settings)
+        traces, raw = made.traces, activity
+    recording = Recording(
+        traces,
+        rois=rois,
+        raw=raw,
+        neuropil=None if raw is None else neuropil,
+        name=name,
+    ).with_step(f"read {program}", name, accepted_only=accepted_only, **told)
+    if made is not None:
+        recording = recording.with_step("dff", **settings.to_json())
+    return RoiTraces(recording, made)
 
 
 def read_rois(text: str, shape: tuple[int, int]) -> RoiSet:
