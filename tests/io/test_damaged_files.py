@@ -19,11 +19,13 @@ from napari_cebra.io import (
     open_movie,
     open_stack,
     read_label_image,
+    read_roi_file,
     read_spikes,
     read_suite2p,
     read_table,
     read_trace_matrix,
     sniff,
+    write_imagej_rois,
 )
 from napari_cebra.recording import InvalidInput
 
@@ -172,7 +174,54 @@ def test_damage_is_said_and_costs_no_memory(tmp_path, case) -> None:
     name, content, read = CASES[case]
     path = tmp_path / name
     path.write_bytes(content)
-    read(path)  # The undamaged file is read.
+    damage_and_read(path, lambda: read(path))
+
+
+ROIS = {
+    "caiman": lambda samples, path: samples.caiman(path / "c.hdf5"),
+    "nwb pixels": lambda samples, path: samples.nwb(path / "n.nwb"),
+    "nwb images": lambda samples, path: samples.nwb(path / "n.nwb", "image"),
+    "RoiSet.zip": lambda samples, path: roiset(samples, path / "r.zip"),
+    "roi": lambda samples, path: roiset(samples, path / "r.zip", single=True),
+}
+
+
+def roiset(samples, path, single=False):
+    rois = read_roi_file(samples.caiman(path.with_suffix(".h5"))).rois
+    write_imagej_rois(path, rois)
+    if not single:
+        return path
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("3.roi")
+    path.with_suffix(".roi").write_bytes(content)
+    return path.with_suffix(".roi")
+
+
+@pytest.mark.parametrize("case", ROIS)
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_rois(tmp_path, samples, case, known) -> None:
+    path = ROIS[case](samples, tmp_path)
+    shape = samples.shape if known else None
+    damage_and_read(path, lambda: read_roi_file(path, shape))
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["A/A/.zarray", "A/A/.zattrs", "A/A/0.0.0", "C/C/.zarray", "C/C/0.0", "S/.zgroup",
+     "A/height/.zarray", "A/unit_id/0"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_minian(tmp_path, samples, part) -> None:
+    folder = samples.minian(tmp_path / "m")
+    store, _, rest = part.partition("/")
+    path = folder / f"{store}.zarr" / rest
+    damage_and_read(path, lambda: read_roi_file(folder, samples.shape))
+
+
+def damage_and_read(path, read) -> None:
+    content = path.read_bytes()
+    read()  # The undamaged file is read.
     before = peak_memory()
 
     @settings(
@@ -185,7 +234,7 @@ def test_damage_is_said_and_costs_no_memory(tmp_path, case) -> None:
     def try_one(steps) -> None:
         path.write_bytes(damaged(content, steps))
         try:
-            read(path)
+            read()
         except InvalidInput as error:
             assert str(error).endswith(".")
 

@@ -192,8 +192,9 @@ def _activity(group: argparse._ArgumentGroup) -> None:
     add(
         "--rois",
         metavar="ROIS",
-        help="label image, suite2p folder (which brings its own traces, so --stack "
-        "may be left out), or grid:N for tiles of N × N pixels",
+        help="label image, RoiSet.zip of ImageJ, or what suite2p, CaImAn, minian or "
+        "NWB saved (which brings its own traces, so --stack may be left out); or "
+        "grid:N for tiles of N × N pixels",
     )
     add("--traces", metavar="FILE", help="time × ROIs: npy, npz, csv or HDF5")
     add("--spikes", metavar="FILE", help="HDF5 of spike times and a position track")
@@ -218,7 +219,7 @@ def _activity(group: argparse._ArgumentGroup) -> None:
         "--reextract",
         action="store_true",
         default=None,
-        help="extract from the stack although the suite2p folder has traces",
+        help="extract from the stack although traces came with the ROIs",
     )
     add(
         "--all-cells",

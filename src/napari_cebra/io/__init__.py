@@ -1,5 +1,6 @@
 """Files in, files out: one module per format family."""
 
+from napari_cebra.io.caiman import read_caiman
 from napari_cebra.io.export import write_decoded_mp4, write_decoded_tiff
 from napari_cebra.io.export_tables import (
     DECODED_COLUMNS,
@@ -7,8 +8,13 @@ from napari_cebra.io.export_tables import (
     write_embedding,
     write_traces_csv,
 )
-from napari_cebra.io.label_images import read_label_image
+from napari_cebra.io.imagej_rois import read_imagej_rois, write_imagej_rois
+from napari_cebra.io.label_images import read_label_image, write_label_image
+from napari_cebra.io.minian import read_minian
 from napari_cebra.io.movies import Movie, open_movie
+from napari_cebra.io.nwb_rois import read_nwb_rois
+from napari_cebra.io.roi_file import RoiFile
+from napari_cebra.io.roi_kinds import ROI_KINDS, RoiKind, read_roi_file, recognise_rois
 from napari_cebra.io.sniff import FileKind, Sniffed, sniff
 from napari_cebra.io.sources import SourceFile
 from napari_cebra.io.spikes import SpikeRecording, bin_spikes, read_spikes
@@ -26,8 +32,11 @@ from napari_cebra.recording.atomic import replacing
 
 __all__ = [
     "DECODED_COLUMNS",
+    "ROI_KINDS",
     "FileKind",
     "Movie",
+    "RoiFile",
+    "RoiKind",
     "Sniffed",
     "SourceFile",
     "SpikeRecording",
@@ -40,12 +49,18 @@ __all__ = [
     "inspect_stack",
     "open_movie",
     "open_stack",
+    "read_caiman",
+    "read_imagej_rois",
     "read_label_image",
+    "read_minian",
+    "read_nwb_rois",
+    "read_roi_file",
     "read_spikes",
     "read_suite2p",
     "read_table",
     "read_trace_matrix",
     "read_traces",
+    "recognise_rois",
     "replacing",
     "sniff",
     "stack_from_array",
@@ -53,5 +68,7 @@ __all__ = [
     "write_decoded_mp4",
     "write_decoded_tiff",
     "write_embedding",
+    "write_imagej_rois",
+    "write_label_image",
     "write_traces_csv",
 ]

@@ -31,6 +31,7 @@ DAMAGED = (
     OSError,
     RuntimeError,
     SyntaxError,
+    SystemError,
     TypeError,
     ValueError,
     pickle.UnpicklingError,

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_cebra.io.array_stores import is_zarr
+from napari_cebra.io.caiman import is_caiman
 from napari_cebra.io.damage import open_npy, reading
+from napari_cebra.io.minian import minian_folder
 from napari_cebra.io.movies import VIDEO_SUFFIXES
 from napari_cebra.io.numbered import TIFF_SUFFIXES, series_names
+from napari_cebra.io.roi_kinds import recognise_rois
 from napari_cebra.io.stacks import HDF5_SUFFIXES
 from napari_cebra.io.suite2p import suite2p_plane
 from napari_cebra.recording import InvalidInput
@@ -21,7 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FileKind = Literal[
-    "project", "suite2p", "stack", "traces", "spikes", "table", "movie", "labels"
+    "project",
+    "suite2p",
+    "stack",
+    "traces",
+    "spikes",
+    "table",
+    "movie",
+    "labels",
+    "rois",
 ]
 PROJECT_FILE = "project.cebra.json"
 
@@ -70,6 +81,8 @@ def sniff(path: str | os.PathLike[str]) -> Sniffed:
 def _folder(path: Path) -> Sniffed:
     if (path / PROJECT_FILE).is_file():
         return Sniffed("project")
+    if minian_folder(path) is not None:
+        return Sniffed("rois")
     if is_zarr(path):
         return Sniffed("stack")
     if suite2p_plane(path) is not None:
@@ -133,17 +146,25 @@ def _hdf5(path: Path) -> Sniffed:
     def visit(name: str, item: object) -> None:
         if name.endswith("UnitTimes"):
             units.append(name)
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf":
+        masks = name.endswith("/image_mask")  # of NWB: three axes, but no frames
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" and not masks:
             axes.append(item.ndim)
 
     with reading(path.name, "HDF5", "save it again"):
         with h5py.File(path, "r") as file:
+            if is_caiman(file):
+                return Sniffed("rois")
             file.visititems(visit)
     if units:
         return Sniffed("spikes")
     if max(axes, default=0) >= 3:
         return Sniffed("stack", ("traces",) if 2 in axes else ())
     return Sniffed("traces")
+
+
+def _imagej(path: Path) -> Sniffed:
+    recognise_rois(path)
+    return Sniffed("rois")
 
 
 _LOOKS: tuple[tuple[tuple[str, ...], Callable[[Path], Sniffed]], ...] = (
@@ -153,5 +174,6 @@ _LOOKS: tuple[tuple[tuple[str, ...], Callable[[Path], Sniffed]], ...] = (
     (HDF5_SUFFIXES, _hdf5),
     (VIDEO_SUFFIXES, lambda path: Sniffed("movie")),
     ((".csv", ".tsv", ".txt"), lambda path: Sniffed("table", ("traces",))),
+    ((".zip", ".roi"), _imagej),
     ((".png",), lambda path: Sniffed("labels")),
 )

@@ -46,6 +46,7 @@ from napari_cebra.pipeline.results import (
 )
 from napari_cebra.pipeline.roi_traces import (
     RoiTraces,
+    program_traces,
     read_rois,
     roi_traces,
     suite2p_traces,
@@ -99,6 +100,7 @@ __all__ = [
     "fit",
     "load_recording",
     "open_project",
+    "program_traces",
     "read_rois",
     "relink",
     "roi_shares",

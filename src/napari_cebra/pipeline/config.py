@@ -44,7 +44,8 @@ class SourceConfig:
     rate : float, optional
         Imaging frames per second, where the file does not say or is wrong.
     rois : str, optional
-        "grid:N" (tiles of N × N pixels), a label image, or a suite2p folder.
+        "grid:N" (tiles of N × N pixels), or a file or folder of ROIs: label
+        image, RoiSet.zip of ImageJ, suite2p, CaImAn, minian or NWB.
     traces : str, optional
         A (T, N) table instead of a stack: npy, npz, csv or HDF5.
     traces_key : str, optional
@@ -58,7 +59,7 @@ class SourceConfig:
     bin_s : float
         Width of the bins spike times are counted in.
     reextract : bool
-        Extract from the stack although the suite2p folder has traces.
+        Extract from the stack although traces came with the ROIs.
     accepted_only : bool
         Of a suite2p folder, use the cells it accepts.
     variables : str, optional

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import STIMULUS
-from napari_cebra.pipeline.roi_traces import read_rois, roi_traces, suite2p_traces
+from napari_cebra.pipeline.roi_traces import program_traces, read_rois, roi_traces
 from napari_cebra.recording import InvalidInput, Progress, Recording
 from napari_cebra.traces import dff, mark_artefacts
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_cebra.io import RoiFile
     from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
     from napari_cebra.traces import DffSettings
 
@@ -69,12 +70,12 @@ def _activity(
 
         yield Progress(0, 1, "files", "Reading spikes")
         return bin_spikes(read_spikes(source.spikes), source.bin_s)
-    if source.rois is not None and Path(source.rois).is_dir():
-        yield Progress(0, 1, "files", "Reading suite2p")
-        return _from_suite2p(source, settings)
+    if source.rois is not None and not source.rois.startswith("grid:"):
+        yield Progress(0, 1, "files", "Reading ROIs and traces")
+        return _from_program(source, _roi_file(source), settings)
     raise InvalidInput(
-        "There is no activity to load; give a stack with ROIs, a suite2p folder, a "
-        "table of traces, or spike times."
+        "There is no activity to load; give a stack with ROIs, ROIs that bring their "
+        "own traces (suite2p, CaImAn, minian, NWB), a table of traces, or spike times."
     )
 
 
@@ -86,37 +87,45 @@ def _from_stack(
     assert source.stack is not None
     if source.rois is None:
         raise InvalidInput(
-            "A stack needs ROIs: give a label image, a suite2p folder, or grid:N for "
-            "tiles of N × N pixels."
+            "A stack needs ROIs: give a file or folder of ROIs (label image, ImageJ, "
+            "suite2p, CaImAn, minian, NWB), or grid:N for tiles of N × N pixels."
         )
-    if Path(source.rois).is_dir() and not source.reextract:
-        yield Progress(0, 1, "files", "Reading suite2p")
-        recording = _from_suite2p(source, settings)
-        with open_stack(
-            source.stack, axes=source.axes, dataset=source.dataset, rate=source.rate
-        ) as stack:
-            if stack.shape[0] != recording.n_frames:
-                raise InvalidInput(
-                    f"The suite2p folder has traces of {recording.n_frames} frames but "
-                    f"the stack has {stack.shape[0]}; choose the folder of this stack, "
-                    "or ask for the traces to be extracted again."
-                )
-        return recording
     with open_stack(
         source.stack, axes=source.axes, dataset=source.dataset, rate=source.rate
     ) as stack:
-        rois = read_rois(source.rois, stack.shape[1:])
+        shape = stack.shape[1:]
+        if source.rois.startswith("grid:"):
+            rois = read_rois(source.rois, shape)
+        else:
+            yield Progress(0, 1, "files", "Reading ROIs")
+            file = _roi_file(source, shape)
+            if file.activity is not None and not source.reextract:
+                recording = _from_program(source, file, settings)
+                if stack.shape[0] != recording.n_frames:
+                    raise InvalidInput(
+                        f"{file.source.name} has traces of {recording.n_frames} frames "
+                        f"but the stack has {stack.shape[0]}; choose the ROIs of this "
+                        "stack, or ask for the traces to be extracted again."
+                    )
+                return recording
+            rois = file.rois
         made = yield from roi_traces(stack, rois, settings)
     return made.recording
 
 
-def _from_suite2p(source: SourceConfig, settings: DffSettings) -> Recording:
-    from napari_cebra.io import read_suite2p
+def _roi_file(source: SourceConfig, shape: tuple[int, int] | None = None) -> RoiFile:
+    from napari_cebra.io import read_roi_file
 
     assert source.rois is not None
-    folder = read_suite2p(source.rois, rate=source.rate)
+    return read_roi_file(source.rois, shape, source.rate)
+
+
+def _from_program(
+    source: SourceConfig, file: RoiFile, settings: DffSettings
+) -> Recording:
+    assert source.rois is not None
     name = Path(source.rois).name
-    return suite2p_traces(folder, settings, source.accepted_only, name).recording
+    return program_traces(file, settings, source.accepted_only, name).recording
 
 
 def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
@@ -156,8 +165,7 @@ def _check_files(source: SourceConfig) -> None:
     rois = source.rois
     if rois is not None and not rois.startswith("grid:") and not Path(rois).exists():
         raise InvalidInput(
-            f"There are no ROIs at {rois}; give a label image, a suite2p folder, or "
-            "grid:N."
+            f"There are no ROIs at {rois}; give a file or folder of ROIs, or grid:N."
         )
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from napari_cebra.recording import InvalidInput, Recording, RoiSet
 from napari_cebra.traces import (
@@ -21,7 +18,10 @@ from napari_cebra.traces import (
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import numpy as np
+
     from napari_cebra.io import Stack
+    from napari_cebra.io.roi_file import RoiFile
     from napari_cebra.io.suite2p import Suite2pFolder
     from napari_cebra.recording import Progress, Traces
 
@@ -34,14 +34,15 @@ class RoiTraces:
     ----------
     recording : Recording
         dF/F with the raw and neuropil traces kept beside it.
-    made : Dff
-        F0, corrected fluorescence, noise and flagged ROIs.
+    made : Dff or None
+        F0, corrected fluorescence, noise and flagged ROIs; None for traces that
+        another program made ready.
     extraction : Extraction or None
         Mean image and the like; None for traces that came ready.
     """
 
     recording: Recording
-    made: Dff
+    made: Dff | None = None
     extraction: Extraction | None = None
 
 
@@ -100,22 +101,84 @@ def suite2p_traces(
     InvalidInput
         If the folder accepts no cell.
     """
+    return _brought(
+        folder.rois,
+        folder.raw,
+        folder.neuropil,
+        settings,
+        accepted_only,
+        ("suite2p", name),
+    )
+
+
+def program_traces(
+    file: RoiFile,
+    settings: DffSettings | None = None,
+    accepted_only: bool = True,
+    name: str = "",
+) -> RoiTraces:
+    """Take the traces that came with ROIs, `RoiFile.activity`.
+
+    Raw traces are kept and their dF/F is computed here, so that its baseline can
+    be fitted again without held-out rows; others are used as they are.
+
+    Raises
+    ------
+    InvalidInput
+        If there are none, or the file accepts no ROI.
+    """
+    name = name or file.source.name
+    if file.activity is None:
+        raise InvalidInput(
+            f"{name} holds ROIs but no traces of them; give the stack they belong to "
+            "as well."
+        )
+    return _brought(
+        file.rois,
+        file.activity,
+        file.traces.get("neuropil"),
+        settings,
+        accepted_only,
+        (file.program, name),
+        notes=list(file.notes),
+    )
+
+
+def _brought(
+    rois: RoiSet,
+    activity: Traces,
+    neuropil: Traces | None,
+    settings: DffSettings | None,
+    accepted_only: bool,
+    origin: tuple[str, str],
+    **told: object,
+) -> RoiTraces:
+    program, name = origin
     settings = DffSettings() if settings is None else settings
-    rois, raw, neuropil = folder.rois, folder.raw, folder.neuropil
     if accepted_only:
         keep = rois.accepted
         if not keep.any():
             raise InvalidInput(
-                "The suite2p folder accepts no cell (iscell.npy); curate it there, or "
-                "load all of its ROIs."
+                f"{program} accepts no cell in {name}; curate it there, or load all "
+                "of its ROIs."
             )
-        rois = rois.select(keep)
-        raw = _columns(raw, keep)
+        rois, activity = rois.select(keep), _columns(activity, keep)
         neuropil = None if neuropil is None else _columns(neuropil, keep)
-    made = dff(raw, neuropil, settings)
-    recording = Recording(made.traces, rois=rois, raw=raw, neuropil=neuropil, name=name)
-    recording = recording.with_step("read suite2p", name, accepted_only=accepted_only)
-    return RoiTraces(_with_dff(recording, made, settings), made)
+    made = None
+    traces, raw = activity, None
+    if activity.kind == "raw":
+        made = dff(activity, neuropil, settings)
+        traces, raw = made.traces, activity
+    recording = Recording(
+        traces,
+        rois=rois,
+        raw=raw,
+        neuropil=None if raw is None else neuropil,
+        name=name,
+    ).with_step(f"read {program}", name, accepted_only=accepted_only, **told)
+    if made is not None:
+        recording = _with_dff(recording, made, settings)
+    return RoiTraces(recording, made)
 
 
 def read_rois(text: str, shape: tuple[int, int]) -> RoiSet:
@@ -124,8 +187,8 @@ def read_rois(text: str, shape: tuple[int, int]) -> RoiSet:
     Parameters
     ----------
     text : str
-        "grid:N" for tiles of N × N pixels, a label image (TIFF or npy), or a
-        suite2p folder.
+        "grid:N" for tiles of N × N pixels, or a file or folder that
+        `napari_cebra.io.read_roi_file` reads.
     shape : (Y, X)
         Field of view.
 
@@ -142,48 +205,9 @@ def read_rois(text: str, shape: tuple[int, int]) -> RoiSet:
                 "pixels, as in grid:8."
             )
         return RoiSet.grid(shape, int(tile))
-    path = Path(text)
-    if path.is_dir():
-        from napari_cebra.io import read_suite2p
+    from napari_cebra.io import read_roi_file
 
-        return read_suite2p(path, shape=shape).rois
-    rois = read_label_image(path)
-    if rois.shape != tuple(shape):
-        raise InvalidInput(
-            f"The label image {path.name} is {rois.shape[0]}×{rois.shape[1]} pixels "
-            f"but the stack is {shape[0]}×{shape[1]}; choose the ROIs of this "
-            "recording."
-        )
-    return rois
-
-
-def read_label_image(path: str | Path) -> RoiSet:
-    """Return the masks of a label image on disk.
-
-    Raises
-    ------
-    InvalidInput
-        If it cannot be read as a 2-D integer image.
-    """
-    import tifffile
-
-    path = Path(path)
-    if not path.exists():
-        raise InvalidInput(
-            f"There are no ROIs at {path}; give a label image, a suite2p folder, or "
-            "grid:N."
-        )
-    try:
-        if path.suffix.lower() == ".npy":
-            labels = np.load(path, allow_pickle=False)
-        else:
-            labels = tifffile.imread(path)
-    except (OSError, ValueError, EOFError, tifffile.TiffFileError) as error:
-        raise InvalidInput(
-            f"{path.name} is not a label image that can be read ({error}); choose a "
-            "TIFF or npy file whose pixels hold ROI numbers."
-        ) from error
-    return RoiSet.from_labels(np.squeeze(labels))
+    return read_roi_file(text, shape).rois
 
 
 def _with_dff(recording: Recording, made: Dff, settings: DffSettings) -> Recording:

@@ -10,7 +10,6 @@ import numpy as np
 from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
 from napari_cebra.pipeline.load import load_recording
-from napari_cebra.pipeline.roi_traces import read_label_image
 from napari_cebra.recording import Progress, Recording, RoiSet, Traces
 from napari_cebra.widgets.column_form import Columns
 from napari_cebra.widgets.recognise import axes_choices
@@ -178,11 +177,13 @@ def built_in(which: str, seed: int) -> Generator[Progress, None, Opened]:
         activity = simulate.simulate_ca1()
         return Opened(SourceConfig(), recording=activity.recording)
     files = yield from simulate.make_v1_files(simulate.V1Movie(seed=seed))
+    from napari_cebra.io import read_roi_file
+
     config = demo_config(files, seed).source
     columns = Columns(shown=config.shown_column, repeat=config.repeat_column)
     opened = yield from opening(config, columns)
     yield Progress(0, 0, "", "Reading the ROIs")
-    return replace(opened, rois=read_label_image(files.rois))
+    return replace(opened, rois=read_roi_file(files.rois).rois)
 
 
 # Looking at files before loading.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = {
     "movie": "is a video, not an imaging stack; choose it as the stimulus movie below",
+    "rois": "holds ROIs; load its stack first and choose it in step 2",
     "labels": "is a label image; load its stack first and choose it in step 2",
     "table": "is a table; choose it under stimulus and behaviour below",
 }

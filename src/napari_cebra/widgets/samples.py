@@ -18,14 +18,12 @@ def v1_movie() -> list[LayerData]:
     viewer = napari.current_viewer()
     if viewer is not None:
         return _in_dock(viewer, "v1", "V1 movie: see the CEBRA dock")
+    from napari_cebra.io import open_stack, read_roi_file
     from napari_cebra.simulate import make_v1_files
-    from napari_cebra.widgets.opening import read_label_image
 
     files = exhaust(make_v1_files())
-    from napari_cebra.io import open_stack
-
     stack = open_stack(files.stack)
-    labels = read_label_image(files.rois).to_labels()
+    labels = read_roi_file(files.rois).rois.to_labels()
     return [
         (stack.lazy, {"name": "V1 movie"}, "image"),
         (labels, {"name": "ROIs"}, "labels"),

@@ -1,0 +1,173 @@
+"""Small files as CaImAn, minian and NWB lay them out, for the tests of ROIs.
+
+The layouts are those documented in the readers' docstrings. The masks overlap, are
+weighted, and the field of view is not square, so that swapped axes are seen.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+from numcodecs import Blosc
+from scipy import sparse
+
+RNG = np.random.default_rng(11)
+SHAPE = (24, 37)
+N, T = 5, 40
+
+
+def footprints() -> np.ndarray:
+    """(N, Y, X) weights; neighbours overlap."""
+    images = np.zeros((N, *SHAPE))
+    for k in range(N):
+        y, x = 2 + 3 * k, 3 + 5 * k
+        images[k, y : y + 6, x : x + 8] = RNG.uniform(0.1, 1, (6, 8))
+    images[2, 8, 14] = 0  # A hole.
+    return images
+
+
+IMAGES = footprints()
+C = RNG.random((N, T))
+RESIDUAL = RNG.normal(size=(N, T))
+F_DFF = RNG.random((N, T))
+S = RNG.random((N, T))
+
+
+def write_caiman(path, images=IMAGES, **changed):
+    """Write the groups of ``cnm.save``; a value of None leaves a name out."""
+    n = len(images)
+    flat = images.reshape(n, *SHAPE).transpose(0, 2, 1).reshape(n, -1).T  # Fortran
+    a = sparse.csc_matrix(flat)
+    content = {
+        "estimates/A/data": a.data,
+        "estimates/A/indices": a.indices,
+        "estimates/A/indptr": a.indptr,
+        "estimates/A/shape": np.array(a.shape),
+        "estimates/C": C,
+        "estimates/YrA": RESIDUAL,
+        "estimates/F_dff": F_DFF,
+        "estimates/S": S,
+        "estimates/idx_components": np.array([0, 2, 3]),
+        "estimates/cnn_preds": b"NoneType",
+        "params/data/dims": np.array(SHAPE),
+        "params/data/fr": 15.0,
+    } | changed
+    with h5py.File(path, "w") as file:
+        for name, value in content.items():
+            if value is not None:
+                file[name] = value
+    return path
+
+
+def _variable(folder, name, values, axes, coordinates):
+    store = zarr.open_group(str(folder / f"{name}.zarr"), mode="w", zarr_format=2)
+    for label, data, dims in (
+        (name, values, axes),
+        *((axis, coordinates[axis], [axis]) for axis in axes),
+    ):
+        array = store.create_array(
+            label,
+            shape=data.shape,
+            dtype=data.dtype,
+            chunks=data.shape,
+            compressors=Blosc(),
+        )
+        array[...] = data
+        array.attrs["_ARRAY_DIMENSIONS"] = list(dims)
+
+
+def write_minian(folder, start=(0, 0), units=None, turned=False, order=None):
+    """Write A, C and S as xarray does; `order` permutes the units of C and S."""
+    units = np.arange(3, 3 + N) if units is None else units
+    order = np.arange(N) if order is None else order
+    folder.mkdir(parents=True, exist_ok=True)
+    coordinates = {
+        "unit_id": units,
+        "height": np.arange(start[0], start[0] + SHAPE[0]),
+        "width": np.arange(start[1], start[1] + SHAPE[1]),
+    }
+    axes = ("unit_id", "height", "width")
+    images = IMAGES
+    if turned:
+        axes, images = ("height", "width", "unit_id"), IMAGES.transpose(1, 2, 0)
+    _variable(folder, "A", images, axes, coordinates)
+    mixed = {"unit_id": units[order], "frame": np.arange(T)}
+    for name, values in (("C", C), ("S", S)):
+        _variable(folder, name, values[order], ("unit_id", "frame"), mixed)
+    return folder
+
+
+def write_nwb(
+    path, masks="pixel", order="xy", table="PlaneSegmentation", turned=False, **changed
+):
+    """Write what pynwb writes of one imaging plane, with two series of traces."""
+    with h5py.File(path, "w") as file:
+        file.attrs.update(nwb_version="2.7.0", neurodata_type="NWBFile")
+        rows = file.create_group(f"processing/ophys/ImageSegmentation/{table}")
+        rows.attrs["neurodata_type"] = "PlaneSegmentation"
+        rows["id"] = changed.get("ids", np.arange(10, 10 + N))
+        rows["Accepted"] = np.array([1, 1, 0, 1, 0])
+        if masks == "image":
+            rows["image_mask"] = IMAGES.transpose(0, 2, 1) if order == "xy" else IMAGES
+        elif masks in ("pixel", "voxel"):
+            _pixel_lists(rows, masks, order)
+        movie = file.create_group("acquisition/TwoPhotonSeries")
+        movie.attrs["neurodata_type"] = "TwoPhotonSeries"
+        if changed.get("dimension", True):
+            movie["dimension"] = np.array(SHAPE[::-1])
+        for place, values in (
+            ("Fluorescence/RoiResponseSeries", C),
+            ("Fluorescence/Neuropil", RESIDUAL),
+            ("DfOverF/RoiResponseSeries", F_DFF),
+        ):
+            series = file.create_group(f"processing/ophys/{place}")
+            series.attrs["neurodata_type"] = "RoiResponseSeries"
+            series["data"] = values if turned else values.T
+            series["rois"] = np.arange(N)
+            series["rois"].attrs["table"] = rows.ref
+            series["starting_time"] = 0.0
+            series["starting_time"].attrs["rate"] = 30.0
+    return path
+
+
+def _pixel_lists(rows, masks, order):
+    names = ["x", "y"] if order == "xy" else ["y", "x"]
+    lists, ends = [], []
+    for image in IMAGES:
+        y, x = np.nonzero(image)
+        at = {"x": x, "y": y}
+        lists += list(zip(at[names[0]], at[names[1]], image[y, x], strict=True))
+        ends.append(len(lists))
+    fields = [("x", "u4"), ("y", "u4"), ("weight", "f4")]
+    rows[f"{masks}_mask"] = np.array(lists, fields)
+    rows[f"{masks}_mask_index"] = np.array(ends)
+
+
+def images_of(rois) -> np.ndarray:
+    """(N, Y, X) weights of a RoiSet."""
+    images = np.zeros((len(rois), rois.shape[0] * rois.shape[1]), np.float32)
+    for k in range(len(rois)):
+        span = slice(rois.indptr[k], rois.indptr[k + 1])
+        images[k, rois.pixels[span]] = rois.weights[span]
+    return images.reshape(-1, *rois.shape)
+
+
+@pytest.fixture
+def samples() -> SimpleNamespace:
+    """Writers of small files, and what they put in."""
+    return SimpleNamespace(
+        caiman=write_caiman,
+        minian=write_minian,
+        nwb=write_nwb,
+        images_of=images_of,
+        images=IMAGES.astype(np.float32),
+        shape=SHAPE,
+        C=C,
+        residual=RESIDUAL,
+        dff=F_DFF,
+        S=S,
+    )
