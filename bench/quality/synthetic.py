@@ -32,9 +32,8 @@ PUBLISHED: dict[str, Any] = {
 OURS: dict[str, Any] = {
     **PUBLISHED,
     "lr_schedule": "one_cycle",
-    "learning_rate": 3e-3,
-    "max_iterations": 1000,
-    "delta": 0.3,
+    "learning_rate": 3e-4,
+    "max_iterations": 2000,
 }
 
 
