@@ -58,8 +58,8 @@ def robust_line(x: np.ndarray, y: np.ndarray, least: float) -> tuple[float, floa
     offset = float(np.median(y - scale * x))
     for _ in range(3):
         left = y - scale * x - offset
-        left -= np.median(left)
-        kept = np.abs(left) <= max(4 * spread(left), least)
+        away = np.abs(left - np.median(left))
+        kept = away <= max(4 * 1.4826 * float(np.median(away)), least)
         mean_x, mean_y = x[kept].mean(), y[kept].mean()
         along = x[kept] - mean_x
         if not along.any():
@@ -67,11 +67,6 @@ def robust_line(x: np.ndarray, y: np.ndarray, least: float) -> tuple[float, floa
         scale = float(along @ (y[kept] - mean_y) / (along @ along))
         offset = float(mean_y - scale * mean_x)
     return scale, offset
-
-
-def spread(residuals: np.ndarray) -> float:
-    """Return the standard deviation, from the median absolute deviation."""
-    return 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
 
 
 def align_onsets(
@@ -122,8 +117,8 @@ def align_onsets(
     if rate < min_match:
         raise InvalidInput(
             f"Only {rate:.0%} of the {rows.size} pairs of onsets agree on one clock to "
-            f"{1e3 * tolerance_s:g} ms, but {min_match:.0%} are needed; check that both "
-            "lists are of this session and in the same order."
+            f"{1e3 * tolerance_s:g} ms, but {min_match:.0%} are needed; check that "
+            "both lists are of this session and in the same order."
         )
     if abs(scale - 1) > max_scale_error:
         raise InvalidInput(

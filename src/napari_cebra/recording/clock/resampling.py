@@ -49,8 +49,9 @@ def resample(
 
     Continuous values are interpolated linearly, or averaged over the frame
     interval about each moment where there are two samples or more a frame;
-    circular values likewise, along the shorter arc or as unit vectors;
-    discrete values are held from each sample until the next.
+    circular values likewise, along the shorter arc or as unit vectors, and
+    come out from 0 to the period; discrete values are held from each sample
+    until the next.
 
     Parameters
     ----------
