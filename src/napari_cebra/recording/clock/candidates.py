@@ -84,6 +84,9 @@ def lines_from(
 ) -> list[Line]:
     """Return lines through the whole logs from the best seeds, none of them twice."""
     rows, times, scales = _grown(a, b, seeds, within)
+    # What shrank to nothing has all pulses at one: the best match, and no clock.
+    near_one = np.abs(scales - 1) <= max_scale_error + 0.01
+    rows, times, scales = rows[near_one], times[near_one], scales[near_one]
     step = float(np.median(np.diff(a)))
     lines: list[Line] = []
     left = np.ones(rows.size, bool)
