@@ -250,3 +250,23 @@ def test_milliseconds_are_not_taken_for_seconds() -> None:
 def test_a_hundred_thousand_pulses() -> None:
     logs = two_logs(0, n=100_000)
     assert logs.error_s(align_pulses(logs.source, logs.target).clock) < 1e-3
+
+
+LOGS = st.lists(
+    st.floats(-1e12, 1e12) | st.integers(-20, 20).map(float), min_size=4, max_size=30
+).map(lambda times: np.unique(times))
+
+
+@settings(max_examples=150, deadline=None)
+@given(LOGS, LOGS, st.sampled_from([None, "first", "last", "both"]))
+def test_any_two_logs_are_aligned_or_refused(
+    source: np.ndarray, target: np.ndarray, pin: str | None
+) -> None:
+    with np.errstate(all="raise", under="ignore"):
+        try:
+            found = align_pulses(source, target, pin=pin)  # type: ignore[arg-type]
+        except InvalidInput as error:
+            assert str(error).endswith(".")
+            return
+    assert abs(found.clock.scale - 1) <= 0.06
+    assert found.source_rows.size >= 4

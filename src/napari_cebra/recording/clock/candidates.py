@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cebra.recording.clock.pairs import robust_line
 
-_RUNS = (3, 6)
+_RUNS = (3, 6, 12)
 """Intervals in a run that is looked up in the other log. A long run tells more,
 a short one is more often free of missing and spurious pulses."""
 

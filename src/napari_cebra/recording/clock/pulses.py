@@ -190,7 +190,9 @@ def _refuse_ambiguous(
     def unexplained(line: Line) -> float:
         return 1 + _cost(line, width) / (line.shared * width**2)
 
-    bound = 2 * max(unexplained(best), 0.1)
+    # As far apart as two variances from so many pulses may be by chance.
+    times = min(1.2 + 8 / np.sqrt(best.shared), 2.0)
+    bound = times * max(unexplained(best), 0.1)
     shifts = [
         float(np.median(_apart(line, best, a)))
         for line in others
