@@ -139,9 +139,11 @@ def _form(times: np.ndarray, run: int) -> np.ndarray:
 
 
 def _grown(a: np.ndarray, b: np.ndarray, seeds: Seeds, within: float) -> Seeds:
-    """Refit every seed to the pulses about it; those that match best come first."""
+    """Refit seeds to ever more pulses about them, the better half each time.
+
+    Those that match best come first.
+    """
     row, time, scale = seeds
-    score = np.zeros(row.size)
     for reach in (4, 8, 16, 32):
         rows = row[:, None] + np.arange(-reach, reach + 1)
         x = a[np.clip(rows, 0, a.size - 1)] - a[row][:, None]
@@ -159,8 +161,9 @@ def _grown(a: np.ndarray, b: np.ndarray, seeds: Seeds, within: float) -> Seeds:
         time = time + mean_left - tilt * mean_x
         closeness = (near * (1 - np.abs(left) / within)).sum(axis=1)
         score = closeness**2 / np.maximum(covered.sum(axis=1), 1)
-    order = np.argsort(-score, kind="stable")
-    return row[order], time[order], scale[order]
+        order = np.argsort(-score, kind="stable")[: max(row.size // 2, _ANCHORS)]
+        row, time, scale = row[order], time[order], scale[order]
+    return row, time, scale
 
 
 def _extended(

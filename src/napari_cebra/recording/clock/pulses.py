@@ -77,7 +77,8 @@ def align_pulses(
     target = rising_times(target, "target pulses", 4 if pin else 6)
     # From the first pulses on, so that seconds since 1970 lose no digits.
     a, b = source - source[0], target - target[0]
-    within = min(tolerance_s, *(np.median(np.diff(log)) / 8 for log in (a, b)))
+    step = min(float(np.median(np.diff(log))) for log in (a, b))
+    within = max(min(tolerance_s, step / 8), 1e-9)
     if pin is None:
         seeds = found_seeds(a, b, max_scale_error)
         lines = lines_from(a, b, seeds, within, max_scale_error)
