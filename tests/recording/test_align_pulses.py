@@ -262,7 +262,7 @@ LOGS = st.lists(
 def test_any_two_logs_are_aligned_or_refused(
     source: np.ndarray, target: np.ndarray, pin: str | None
 ) -> None:
-    with np.errstate(all="raise", under="ignore"):
+    with np.errstate(divide="raise", invalid="raise", over="ignore"):
         try:
             found = align_pulses(source, target, pin=pin)  # type: ignore[arg-type]
         except InvalidInput as error:

@@ -75,8 +75,10 @@ def align_pulses(
         )
     source = rising_times(source, "source pulses", 4 if pin else 6)
     target = rising_times(target, "target pulses", 4 if pin else 6)
-    # From the first pulses on, so that seconds since 1970 lose no digits.
-    a, b = source - source[0], target - target[0]
+    # From the first pulses on, so that seconds since 1970 lose no digits; times
+    # that rounding makes the same are refused as well.
+    a = rising_times(source - source[0], "source pulses")
+    b = rising_times(target - target[0], "target pulses")
     step = min(float(np.median(np.diff(log))) for log in (a, b))
     within = max(min(tolerance_s, step / 8), 1e-9)
     if pin is None:
