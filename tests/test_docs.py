@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from napari_cebra.cli.arguments import parser
@@ -86,3 +88,39 @@ def test_the_scripts_of_the_guide_run(
     assert (tmp_path / "decoded.mp4").stat().st_size > 0
     assert (tmp_path / "encoder.safetensors").stat().st_size > 0
     assert isinstance(names["training"], TrainConfig)
+
+
+def test_the_script_that_aligns_clocks_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+
+    def write(name: str, **columns: np.ndarray) -> None:
+        rows = np.stack(list(columns.values()), axis=1)
+        np.savetxt(name, rows, "%.6f", ",", header=",".join(columns), comments="")
+
+    def on_rig(imaging_s: np.ndarray) -> np.ndarray:
+        return (imaging_s - 200) / 1.0344
+
+    frames = np.delete(np.arange(600), [100, 300, 301]) / 20
+    write("frames.csv", time_s=frames)
+    np.save("dff.npy", random.normal(size=(frames.size, 4)))
+    pulses = np.cumsum(random.uniform(0.2, 0.8, 60))
+    write("imaging_pulses.csv", time_s=pulses)
+    write("rig_pulses.csv", time_s=on_rig(pulses))
+    moments = np.arange(0, 32, 0.01)
+    write("behaviour.csv", time_s=on_rig(moments), speed=np.sin(moments))
+    flips = np.arange(0, 30, 0.1)
+    write("flips.csv", time_s=on_rig(flips), frame=np.arange(300) % 90)
+    page = ROOT / "docs" / "how-to" / "align-clocks.md"
+    names: dict[str, Any] = {"__name__": "guide"}
+    exec(
+        compile("\n".join(PYTHON.findall(page.read_text("utf-8"))), page, "exec"), names
+    )
+    recording = names["recording"]
+    assert recording.valid.all() and np.unique(recording.trials).size == 3
+    speed = recording.variable("speed").values
+    np.testing.assert_allclose(speed, np.sin(frames), atol=0.02)
+    exact = np.floor(frames * 10 + 1e-3).astype(int) % 90
+    np.testing.assert_array_equal(recording.stimulus.shown, exact)
