@@ -28,6 +28,11 @@ _BELOW = "{}\n{} to {}"  # the interval below its mean
 _UNCLEAR = "#808080"
 _NOTHING = Interval(np.nan, np.nan, np.nan)
 _TIME = "time alone"
+_NO_RIVAL = (
+    "not comparable: neighbouring windows overlap, which gains bits even in noise"
+)
+# Beside a number in the column of median errors that is another measure.
+_OTHERWISE = {"mean_frame_error": "{} mean"}
 _NAMES = {
     "mean_frame_error": "Mean frame error",
     "median_error": "Median error",
@@ -38,7 +43,7 @@ _NAMES = {
 
 
 class HypothesesTable(SortableTable):
-    """A row per variable, and one for time alone; intervals below the means."""
+    """A row per variable, intervals below the means; time alone last, out of order."""
 
     def __init__(self) -> None:
         super().__init__(sorted_by=1, descending=True, most_rows=6)
@@ -65,12 +70,12 @@ class HypothesesTable(SortableTable):
                     "What was learnt from; green where the fit on the held-out blocks "
                     "is above chance and above the shuffled control (95 % intervals)",
                     np.array([_name(line) for line in lines]),
-                    lambda at: _name(lines[at]).replace("_", "_\u200b"),  # may wrap
+                    lambda at: _heading(lines[at]),
                     explained,
                     lambda at: QColor(DONE if lines[at].is_supported else _UNCLEAR),
                 ),
                 Column(
-                    "Fit (bits)",
+                    "Fit\n(bits)",
                     "Goodness of fit on held-out blocks, with its 95 % interval; 0 is "
                     "chance. A variable with few values can reach few bits, so compare "
                     "each with its own control",
@@ -79,7 +84,7 @@ class HypothesesTable(SortableTable):
                     explained,
                 ),
                 Column(
-                    "Shuffled",
+                    "Shuffled\n(bits)",
                     "The same with the variable shuffled and the encoder trained "
                     "again, in bits: what a variable that says nothing reaches",
                     np.array([_fit(control).mean for control in controls]),
@@ -87,27 +92,35 @@ class HypothesesTable(SortableTable):
                     explained,
                 ),
                 Column(
-                    "Decoded",
+                    "Decoded\n(median error)",
                     "How well the variable is decoded from the held-out rows: the "
-                    "error in its unit, or the share of right classes",
+                    "median error in its unit; of the stimulus the mean error in "
+                    "frames; of classes the share that is right",
                     np.array([_main_score(line) for line in lines]),
                     lambda at: _decoded(lines[at]),
                     explained,
                 ),
                 Column(
-                    "Agree",
+                    "Seeds agree\n(R²)",
                     "Consistency: held-out R² of a linear map between the latents of "
                     "two seeds; 1 is the same embedding each time",
                     np.array([line.consistency.mean for line in lines]),
                     lambda at: _mean(lines[at].consistency),
                     explained,
                 ),
-            )
+            ),
+            last=[at for at, line in enumerate(lines) if line.kind == "time"],
         )
 
 
 def _name(row: HypothesisRow) -> str:
     return _TIME if row.kind == "time" else row.name
+
+
+def _heading(row: HypothesisRow) -> str:
+    if row.kind == "time":
+        return f"{_TIME}\n(not comparable)"
+    return row.name.replace("_", "_\u200b")  # may wrap
 
 
 def _fit(row: HypothesisRow | None) -> Interval:
@@ -126,7 +139,10 @@ def _main_score(row: HypothesisRow) -> float:
 def _decoded(row: HypothesisRow) -> str:
     if row.kind == "time":
         return "–"
-    return "\n".join(score_text(score, _BELOW) for score in main_scores(row))
+    return "\n".join(
+        score_text(score, _BELOW.replace("{}", _OTHERWISE.get(score.measure, "{}"), 1))
+        for score in main_scores(row)
+    )
 
 
 def _explained(row: HypothesisRow, control: HypothesisRow | None) -> str:
@@ -134,7 +150,7 @@ def _explained(row: HypothesisRow, control: HypothesisRow | None) -> str:
     bits = interval_text(row.goodness_of_fit)
     if control is not None:
         bits += f"; shuffled {interval_text(control.goodness_of_fit)}"
-    parts = [verdict(row) or f"{_name(row)}: no variable is used."]
+    parts = [verdict(row) or f"{_name(row)}: no variable is used; {_NO_RIVAL}."]
     parts.append(f"Held-out fit in bits: {bits}.")
     for score in row.decoding:
         text = f"{_NAMES[score.measure]} of {score.variable}: {score_text(score)}"
