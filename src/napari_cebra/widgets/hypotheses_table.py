@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 
 from napari_cebra.pipeline.hypothesis_table import Interval
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _BELOW = "{}\n{} to {}"  # the interval below its mean
 _UNCLEAR = "#808080"
+_HEADING_MARGIN = 18  # pixels, with the arrow of the order
 _NOTHING = Interval(np.nan, np.nan, np.nan)
 _TIME = "time alone"
 _NO_RIVAL = (
@@ -70,7 +72,7 @@ class HypothesesTable(SortableTable):
                     "What was learnt from; green where the fit on the held-out blocks "
                     "is above chance and above the shuffled control (95 % intervals)",
                     np.array([_name(line) for line in lines]),
-                    lambda at: _heading(lines[at]),
+                    lambda at: _name(lines[at]).replace("_", "_\u200b"),  # may wrap
                     explained,
                     lambda at: QColor(DONE if lines[at].is_supported else _UNCLEAR),
                 ),
@@ -84,7 +86,7 @@ class HypothesesTable(SortableTable):
                     explained,
                 ),
                 Column(
-                    "Shuffled\n(bits)",
+                    "Shuffled",
                     "The same with the variable shuffled and the encoder trained "
                     "again, in bits: what a variable that says nothing reaches",
                     np.array([_fit(control).mean for control in controls]),
@@ -101,7 +103,7 @@ class HypothesesTable(SortableTable):
                     explained,
                 ),
                 Column(
-                    "Seeds agree\n(R²)",
+                    "Seeds\nagree",
                     "Consistency: held-out R² of a linear map between the latents of "
                     "two seeds; 1 is the same embedding each time",
                     np.array([line.consistency.mean for line in lines]),
@@ -111,16 +113,20 @@ class HypothesesTable(SortableTable):
             ),
             last=[at for at, line in enumerate(lines) if line.kind == "time"],
         )
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Make all but the names as narrow as they can be; Qt leaves wide margins."""
+        model, header = self.model(), self.horizontalHeader()
+        for column in range(1, model.columnCount()):
+            title = model.headerData(column, Qt.Orientation.Horizontal)
+            wide = self.fontMetrics().size(0, title).width() + _HEADING_MARGIN
+            header.setSectionResizeMode(column, header.ResizeMode.Fixed)
+            header.resizeSection(column, max(self.sizeHintForColumn(column), wide))
 
 
 def _name(row: HypothesisRow) -> str:
     return _TIME if row.kind == "time" else row.name
-
-
-def _heading(row: HypothesisRow) -> str:
-    if row.kind == "time":
-        return f"{_TIME}\n(not comparable)"
-    return row.name.replace("_", "_\u200b")  # may wrap
 
 
 def _fit(row: HypothesisRow | None) -> Interval:
@@ -138,7 +144,7 @@ def _main_score(row: HypothesisRow) -> float:
 
 def _decoded(row: HypothesisRow) -> str:
     if row.kind == "time":
-        return "–"
+        return "not comparable"
     return "\n".join(
         score_text(score, _BELOW.replace("{}", _OTHERWISE.get(score.measure, "{}"), 1))
         for score in main_scores(row)
