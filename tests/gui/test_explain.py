@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -23,8 +25,10 @@ from napari_cebra.pipeline import (
     exhaust,
     fit,
 )
+from napari_cebra.pipeline.summary import schema
 from napari_cebra.viewer.adapters.shares import SHARES
 from napari_cebra.widgets import docks
+from napari_cebra.widgets.training_form import TrainingChoice
 
 if TYPE_CHECKING:
     from napari_cebra.pipeline import Embedding
@@ -137,7 +141,14 @@ def test_shares_are_listed_and_coloured(person):
     np.testing.assert_allclose(percent, np.sort(100 * shares.share())[::-1], atol=0.005)
     assert percent.sum() == pytest.approx(100, abs=0.1)
     assert view.shares.is_shown and SHARES in person.viewer.layers
-    assert step.legend.text().startswith("Share in all latents (%): 0 to ")
+    training = f"{shares.n_rows} training rows"
+    assert step.made.text() == f"Made with Ablation, over {training}, in all latents."
+    assert step.legend.text().startswith(
+        f"Ablation, over {training}: share in all latents (%): 0 to "
+    )
+    largest = f"{percent[0]:.2f} % in all latents"
+    assert largest in step.message.text() and "× even" in step.message.text()
+    assert largest in person.dock.page_of(step).header.toolTip()
     assert step.colours.isChecked()
     person.ticks(step.colours)
     assert not view.shares.is_shown, "the ROIs have their own colours again"
@@ -183,7 +194,23 @@ def test_a_latent_is_looked_at_without_computing_again(person):
     expected = 100 * shares.share(1)
     assert float(step.table.text(0, 1)) == pytest.approx(expected.max(), abs=0.005)
     assert np.nanmax(layer.data) == pytest.approx(expected.max())
-    assert "latent 1" in step.legend.text()
+    for text in (step.legend.text(), step.made.text(), step.message.text()):
+        assert "in latent 1" in text
+
+
+def test_shares_say_of_what_they_are_whatever_the_form_shows(person):
+    step = person.dock.shares
+    person.computes_shares()
+    assert step.outdated.isHidden()
+    step.form._method.setValue("integrated-gradients")
+    assert "Ablation" in step.made.text() and step.outdated.isVisible()
+    person.clicks(step.button)
+    person.dock.session.jobs.running("shares").stop()
+    person.waits()
+    assert step.message.text() == "Cancelled; the shares computed before are kept."
+    assert "Ablation" in step.made.text() and "Ablation" in step.legend.text()
+    step.form._method.setValue("feature-ablation")
+    assert step.outdated.isHidden()
 
 
 def test_rows_are_those_selected_in_the_latent_view(person):
@@ -232,6 +259,9 @@ def test_variables_are_compared_and_their_cost_is_told(person, fitted):
     step.form._seeds.setValue(2)
     step.form._controls.setValue(1)
     assert step.cost.text().startswith("About 15 trainings, about ")
+    training = fitted[1].config.training
+    person.dock.train.setValue(TrainingChoice(CONFIG.target, training))
+    assert "1 frame), 20 steps, temperature 0.2, 3 latents" in step.cost.text()
     person.clicks(step.button)
     person.waits(lambda: person.workspace.comparison is not None)
 
@@ -239,16 +269,45 @@ def test_variables_are_compared_and_their_cost_is_told(person, fitted):
     config = replace(CONFIG, training=fitted[1].config.training)
     scripted = exhaust(compare_hypotheses(fitted[0], ["position"], config, 2, 1))
     assert found.table() == scripted.table(), "the window's numbers are the script's"
-    assert [step.table.text(row, 0) for row in range(2)] in (
-        ["position", "time alone"],
-        ["time alone", "position"],
-    )
-    person.sorts_by(step.table, 0)
-    assert step.table.text(0, 0) == "position"
+    for _ in range(2):  # whichever way it is sorted
+        person.sorts_by(step.table, 1)
+        assert step.table.text(0, 0) == "position"
+        assert step.table.text(1, 0) == "time alone"
+        assert step.table.text(1, 3) == "not comparable"
     error = scripted.hypotheses[0].score("position").interval.mean
     assert step.table.text(0, 3).startswith(f"{error:.3g} cm\n")
     assert "position: " in step.verdicts.text()
     assert person.dock.page_of(step).state() == "done"
+    assert "20 steps" in step.made.text() and step.outdated.isHidden()
+    person.dock.train.form._steps.setValue(40)
+    assert "20 steps" in step.made.text() and "40 steps" in step.cost.text()
+    assert step.outdated.isVisible() and "(steps)" in step.outdated.text()
+
+
+def test_a_comparison_uses_what_step_3_shows(person):
+    """Not what was trained with on the recording before."""
+    step, train = person.dock.hypotheses, person.dock.train
+    step.setValue(replace(step.value(), candidates=("angle",)))
+    person.workspace.set_recording(replace(person.workspace.recording))
+    assert person.dock.session.config.training == CONFIG.training, "as it was trained"
+    shown = train.form.value().config
+    assert step._config().training == shown != CONFIG.training
+    train.form._steps.setValue(7)
+    assert step._config().training == replace(shown, max_iterations=7)
+
+
+def test_a_comparison_ends_with_its_recording(person):
+    step = person.dock.hypotheses
+    person.dock.show_step(step)
+    step.setValue(replace(step.value(), candidates=("angle", "position")))
+    person.clicks(step.button)
+    person.qtbot.waitUntil(lambda: "block" in step.bar.text(), timeout=60_000)
+    job = person.dock.session.jobs.running("comparison")
+    person.workspace.set_recording(replace(person.workspace.recording))
+    assert job.state == "stopping" and step.bar.isHidden()
+    person.waits()
+    assert person.workspace.comparison is None and step.message.text() == ""
+    assert person.dock.page_of(step).state() == "todo"
 
 
 def test_a_comparison_can_be_cancelled(person):
@@ -259,7 +318,8 @@ def test_a_comparison_can_be_cancelled(person):
     person.qtbot.waitUntil(lambda: "block" in step.bar.text(), timeout=60_000)
     person.clicks(step.bar.stop_button)
     person.waits()
-    assert person.workspace.comparison is None and "cancelled" in step.message.text()
+    assert person.workspace.comparison is None
+    assert step.message.text() == "The comparison was cancelled."
 
 
 def test_what_cannot_be_compared_is_said_beforehand(person):
@@ -290,7 +350,7 @@ def test_both_are_exported_saved_and_opened_again(person, tmp_path):
     found = exhaust(compare_hypotheses(workspace.recording, ["position"], CONFIG, 2, 1))
     workspace.set_comparison(found)
     dock.show_step(dock.export)
-    dock.export.setValue(("shares_csv", "comparison_csv"))
+    dock.export.setValue(("shares_csv", "comparison_csv", "summary"))
     dock.export.folder.setValue(tmp_path)
     person.clicks(dock.export.button)
     person.waits()
@@ -306,6 +366,15 @@ def test_both_are_exported_saved_and_opened_again(person, tmp_path):
     assert [line["kind"] for line in lines] == ["hypothesis", "shuffled", "time"]
     assert float(lines[0]["bits"]) == found.rows[0].goodness_of_fit.mean
     assert lines[1]["gain"] == ""
+    made = [lines[2][key] for key in ("n_blocks", "n_seeds", "n_controls", "steps")]
+    assert made == ["3", "2", "1", "20"]
+    assert (rows[0]["method"], rows[0]["rows"]) == ("feature-ablation", "training")
+    summary = json.loads((tmp_path / f"{name}_summary.json").read_text("utf-8"))
+    jsonschema.validate(summary, schema())
+    assert summary["shares"]["n_rows"] == shares.n_rows
+    assert summary["comparison"]["candidates"] == ["position"]
+    assert summary["comparison"]["config"] == found.config.to_dict()
+    assert set(summary["comparison"]["units"]) <= set(lines[0])
 
     dock.export.save(tmp_path / "it.cebra")
     person.waits(lambda: not workspace.unsaved)

@@ -361,7 +361,7 @@ def test_another_recording_leaves_a_saved_project_as_it_was(
     asked = []
     monkeypatch.setattr(
         "napari_cebra.widgets.session.may_discard",
-        lambda parent, name: bool(asked.append(name)),
+        lambda parent, name, results: bool(asked.append(results)),
     )
     traces = tmp_path / "other.csv"
     np.savetxt(traces, np.random.default_rng(0).random((240, 4)), delimiter=",")
@@ -369,7 +369,7 @@ def test_another_recording_leaves_a_saved_project_as_it_was(
     person.types(load.path, traces)
     person.waits(lambda: load.source.recognised() is not None)
     person.clicks(load.button)
-    assert len(asked) == 1 and workspace.embedding is not None, "kept: not saved"
+    assert asked == [["embedding"]] and workspace.embedding is not None, "not saved"
 
     folder = tmp_path / "mine.cebra"
     person.dock.export.save(folder)

@@ -53,7 +53,10 @@ def test_each_latent_has_shares_of_its_own(tiny, embedding):
     assert one.sum() == pytest.approx(1) and not np.allclose(one, shares.share())
     table = shares.columns()
     np.testing.assert_allclose(table["share_latent_1_percent"], 100 * one)
-    assert [len(values) for values in table.values()] == [tiny.traces.n_rois] * 6
+    assert [len(values) for values in table.values()] == [tiny.traces.n_rois] * 9
+    assert set(table["method"]) == {"feature-ablation"}
+    assert set(table["rows"]) == {"training"}
+    assert set(table["n_rows"]) == {shares.n_rows}
 
 
 def test_without_any_attribution_no_roi_has_a_share():

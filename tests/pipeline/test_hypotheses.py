@@ -132,9 +132,11 @@ def test_how_much_work_it_is_can_be_said_beforehand(recording):
     assert plan.n_trainings == 3 * (2 + 1 + 2) == reports[-1].total / 2
     assert np.isnan(found.rows[1].consistency.mean), "one seed: unknown"
     assert np.isfinite(found.hypotheses[0].consistency.mean)
-    made = SimpleNamespace(steps=4, seconds=1.0)
+    log = SimpleNamespace(step=np.array([2, 4]))
+    made = SimpleNamespace(steps=2, seconds=1.0, log=log, complete=True)
     assert plan.seconds(made) == pytest.approx(plan.n_trainings * 2 / 4)
-    assert plan.seconds(SimpleNamespace(steps=0, seconds=0.0)) is None
+    stopped = SimpleNamespace(**{**vars(made), "complete": False})
+    assert plan.seconds(stopped) is None, "a few steps do not tell"
 
 
 def test_the_table_by_column_has_a_cell_for_every_line(compared):
@@ -191,3 +193,16 @@ def test_intervals_are_students():
 def test_what_cannot_be_compared_is_said(recording, candidates, seeds, controls, says):
     with pytest.raises(InvalidInput, match=says):
         exhaust(compare_hypotheses(recording, candidates, CONFIG, seeds, controls))
+
+
+@pytest.mark.parametrize(
+    ("candidates", "says"),
+    [
+        (["driven", "driven"], "'driven' is given twice"),
+        ([("driven", "other"), ("other", "driven")], "is given twice"),
+        ([("driven", "driven")], "with itself"),
+    ],
+)
+def test_a_candidate_is_named_once(recording, candidates, says):
+    with pytest.raises(InvalidInput, match=says):
+        Comparison(recording, candidates, CONFIG)

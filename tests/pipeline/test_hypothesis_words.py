@@ -69,3 +69,11 @@ def test_the_first_score_of_a_variable_is_shown():
         ("a", "median_error"),
         ("b", "median_error"),
     ]
+
+
+def test_small_numbers_have_digits_and_zero_has_no_sign():
+    assert interval_text(Interval(0.012, 0.004, 0.02)) == "0.012 (0.004 to 0.020)"
+    assert interval_text(Interval(0.4, 0.0031, 0.8)) == "0.400 (0.003 to 0.800)"
+    assert interval_text(Interval(-0.00001, np.nan, np.nan)) == "0.0000"
+    assert "0.0000 bits" in verdict(row(Interval(0.00001, -0.00001, 0.00002)))
+    assert "+0.020 (0.010 to 0.030)" not in verdict(row(Interval(0.02, 0.01, 0.03)))

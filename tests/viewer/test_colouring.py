@@ -105,5 +105,5 @@ def test_columns_of_a_variable_are_choices_of_their_own():
     keys = [key for key, _ in choices(recording)]
     assert keys[1:3] == ["variable:position:0", "variable:position:1"]
     second = colouring(recording, keys[2], np.arange(40))
-    assert second.title == "Position 2" and second.units == "cm"
+    assert second.title == "position 2" and second.units == "cm"
     assert second.high == pytest.approx(position[:, 1].max())

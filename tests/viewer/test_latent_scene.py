@@ -82,7 +82,7 @@ def test_the_cloud_is_thinned_out_and_says_so(made):
     scene = LatentScene(workspace)
     workspace.set_embedding(made.embedding(recording))
     assert len(scene.cloud.data) == 20_000
-    assert "20,000 of 23,990 latents drawn" in scene.status()
+    assert "20\u202f000 of 23\u202f990 latents drawn" in scene.status()
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 3, 8])

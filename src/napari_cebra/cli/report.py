@@ -69,7 +69,7 @@ def print_comparison(found: HypothesisComparison, name: str, folder: Path) -> No
         scores = main_scores(row) if row.kind != "time" else ()
         table.append(
             (
-                row.name if row.kind != "time" else "time alone",
+                row.name if row.kind != "time" else "time alone (not comparable)",
                 interval_text(row.goodness_of_fit),
                 "–" if control is None else interval_text(control.goodness_of_fit),
                 ", ".join(map(score_text, scores)) or "–",

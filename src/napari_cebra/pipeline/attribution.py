@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -63,12 +63,33 @@ class RoiShares:
         return found / total if total > 0 else np.zeros_like(found)
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Return a table of a row per ROI: id, share, and share by latent (%)."""
+        """Return a table of a row per ROI: id, share, and share by latent (%).
+
+        Method, rows and their number stand in each row, so that the table tells
+        what it is of wherever it goes.
+        """
         by_latent = {
             f"share_latent_{latent}_percent": 100 * self.share(latent)
             for latent in range(len(self.by_latent))
         }
-        return {"roi": self.ids, "share_percent": 100 * self.share(), **by_latent}
+        made_by: dict[str, np.ndarray] = {
+            "method": np.full(self.ids.size, self.config.method),
+            "rows": np.full(self.ids.size, self.rows),
+            "n_rows": np.full(self.ids.size, self.n_rows),
+        }
+        share = 100 * self.share()
+        return {"roi": self.ids, "share_percent": share, **by_latent, **made_by}
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what the shares were made with, as JSON types."""
+        return {
+            "method": self.config.method,
+            "settings": asdict(self.config),
+            "rows": self.rows,
+            "n_rows": self.n_rows,
+            "n_latents": len(self.by_latent),
+            "unit": "%",
+        }
 
 
 def roi_shares(

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from napari_cebra.recording import Recording
 
 
+_STEPS_TO_TELL = 100  # of a training that was stopped, to go by its speed
+
+
 @dataclass(frozen=True, eq=False)
 class ComparisonReport:
     """How far a comparison has come, in steps; fields as of `DecodeReport`."""
@@ -127,6 +130,7 @@ class Comparison:
             )
         if any(STIMULUS in name and len(name) > 1 for name in names):
             raise InvalidInput(f"{STIMULUS!r} cannot be joined with a variable.")
+        _check_distinct(names)
         self.recording = recording
         config = replace(config or PipelineConfig(), target=TargetConfig(None))
         self.config = config.resolved(recording)
@@ -156,12 +160,15 @@ class Comparison:
     def seconds(self, embedding: Embedding) -> float | None:
         """Return about how long it takes, going by the steps of a training.
 
-        None where that training made no step.
+        None where that training was stopped too early to tell: the first steps are
+        slow, as much is loaded and laid out in them.
         """
-        if not embedding.steps or not embedding.seconds:
+        # those it made: the weights kept may be of an earlier one
+        made = max([embedding.steps, *embedding.log.step.tolist()])
+        if not embedding.seconds or (not embedding.complete and made < _STEPS_TO_TELL):
             return None
         steps = self.n_trainings * self.training.last_iteration
-        return steps * embedding.seconds / embedding.steps
+        return steps * embedding.seconds / made
 
     def _folds(self) -> tuple[Split, ...]:
         recording, config = self.recording, self.config
@@ -283,3 +290,19 @@ class Comparison:
         shown = replace(report, bits_heldout=None)
         text = f"Training {self._done + 1} of {self.n_trainings}: {what}, {split.name}"
         return ComparisonReport(text, done, total, "steps", left, shown)
+
+
+def _check_distinct(candidates: Sequence[tuple[str, ...]]) -> None:
+    """Refuse a candidate that is named twice, in whatever order of its variables."""
+    seen: set[frozenset[str]] = set()
+    for names in candidates:
+        if len(set(names)) < len(names):
+            raise InvalidInput(
+                f"The candidate {' + '.join(names)!r} joins a variable with itself; "
+                "name each variable once."
+            )
+        if frozenset(names) in seen:
+            raise InvalidInput(
+                f"The candidate {' + '.join(names)!r} is given twice; name it once."
+            )
+        seen.add(frozenset(names))

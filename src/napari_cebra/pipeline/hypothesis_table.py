@@ -181,9 +181,38 @@ class HypothesisComparison:
         return [row.as_dict() for row in self.rows]
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Return the table by column; NaN where a line has no such number."""
+        """Return the table by column; NaN where a line has no such number.
+
+        The last ones say what it was made with, in each row.
+        """
         table = self.table()
         names = dict.fromkeys(name for row in table for name in row)
-        return {
+        columns = {
             name: np.array([row.get(name, np.nan) for row in table]) for name in names
+        }
+        training = self.config.training
+        assert training is not None
+        made_by = {
+            "n_blocks": len(self.folds),
+            "n_seeds": len(self.seeds),
+            "n_controls": self.n_controls,
+            "encoder": training.model_architecture,
+            "steps": training.last_iteration,
+            "temperature": training.temperature,
+            "n_latents": training.output_dimension,
+        }
+        n = len(table)
+        return columns | {name: np.full(n, value) for name, value in made_by.items()}
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what the table was made with, as JSON types."""
+        scores = {s.column: s.unit for row in self.rows for s in row.decoding}
+        return {
+            "candidates": [row.name for row in self.hypotheses],
+            "blocks": list(self.folds),
+            "seeds": list(self.seeds),
+            "n_controls": self.n_controls,
+            "units": {"bits": "bits", "gain": "bits", "consistency": ""} | scores,
+            "seconds": self.seconds,
+            "config": self.config.to_dict(),
         }

@@ -26,7 +26,8 @@ def verdict(row: HypothesisRow) -> str:
     gain = row.gain
     if gain is None:
         return ""
-    found = f"{row.name}: {_interval(gain, '{:+.2f}', _SHAPE, 'bits')} over its control"
+    found = f"{row.name}: {_interval(gain, _bits(gain, '+'), _SHAPE, 'bits')} over its "
+    found += "control"
     if np.isnan(gain.low):
         return f"{found}; one block alone is no evidence either way."
     if row.is_supported:
@@ -38,8 +39,11 @@ def verdict(row: HypothesisRow) -> str:
 
 
 def interval_text(found: Interval, shape: str = _SHAPE) -> str:
-    """Return "1.20 (1.00 to 1.40)", or mean and ends in another shape."""
-    return _interval(found, "{:.2f}", shape)
+    """Return "1.20 (1.00 to 1.40)", or mean and ends in another shape.
+
+    Small numbers have up to four decimals, so that none of them reads as zero.
+    """
+    return _interval(found, _bits(found), shape)
 
 
 def score_text(score: HypothesisScore, shape: str = _SHAPE) -> str:
@@ -64,6 +68,23 @@ def _interval(found: Interval, form: str, shape: str, unit: str = "") -> str:
     return shape.format(mean, *(_written(end, form) for end in (found.low, found.high)))
 
 
+def _bits(found: Interval, sign: str = "") -> str:
+    """Return a form with two decimals, or as many as the smallest number needs."""
+    sizes = [abs(x) for x in (found.mean, found.low, found.high) if x]  # but not 0
+    sizes = [size for size in sizes if np.isfinite(size)]
+    decimals = 2
+    while (
+        decimals < 4
+        and sizes
+        and (round(min(sizes), decimals) == 0 or max(sizes) < 9.5 * 10.0**-decimals)
+    ):
+        decimals += 1
+    return f"{{:{sign}.{decimals}f}}"
+
+
 def _written(value: float, form: str) -> str:
     write: Callable[[float], str] = form.format
-    return write(value).replace("-", "−")
+    text = write(value)
+    if not any(digit in text for digit in "123456789"):
+        text = text.lstrip("+-")  # zero has no sign
+    return text.replace("-", "−")

@@ -19,9 +19,11 @@ from napari_cebra.pipeline.config import STIMULUS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from napari_cebra.pipeline.attribution import RoiShares
     from napari_cebra.pipeline.config import PipelineConfig
     from napari_cebra.pipeline.decoding_result import Decoding
     from napari_cebra.pipeline.embedding_result import Embedding
+    from napari_cebra.pipeline.hypothesis_table import HypothesisComparison
     from napari_cebra.recording import Recording
 
 SCHEMA_VERSION = 1
@@ -43,6 +45,8 @@ def summarise(
     embedding: Embedding,
     decoding: Decoding | None = None,
     *,
+    shares: RoiShares | None = None,
+    comparison: HypothesisComparison | None = None,
     correlation_with_truth: float | None = None,
     seconds: Mapping[str, float] | None = None,
     outputs: tuple[str, ...] = (),
@@ -58,6 +62,9 @@ def summarise(
     embedding : Embedding
     decoding : Decoding, optional
         None for an embedding of time alone.
+    shares : RoiShares, optional
+    comparison : HypothesisComparison, optional
+        Of either, what it was made with; their numbers are in files of their own.
     correlation_with_truth : float, optional
         Of the traces; simulations only.
     seconds : mapping, optional
@@ -89,6 +96,8 @@ def summarise(
             "held_out": embedding.split.name,
         },
         "decoding": _decoding(decoding),
+        "shares": None if shares is None else shares.provenance(),
+        "comparison": None if comparison is None else comparison.provenance(),
         "seconds": dict(seconds or {}),
         "seed": config.seed,
         "threads": embedding.threads,

@@ -55,7 +55,7 @@ class CebraDock(Docked, QWidget):
         self.train = TrainStep(self.session)
         self.decode = DecodeStep(self.session)
         self.shares = SharesStep(self.session)
-        self.hypotheses = HypothesesStep(self.session)
+        self.hypotheses = HypothesesStep(self.session, self.train.form)
         self.export = ExportStep(self.session)
         steps = (
             *(self.load, self.traces, self.train, self.decode),

@@ -17,7 +17,7 @@ from napari_cebra.widgets.form_rows import Choice, Whole, add, form, set_row_vis
 
 _LONGEST_MEAN = 100_000
 _OWN = "own"
-_KINDS = {
+KIND_NAMES = {
     "mean": "Hidden layer",
     "linear": "Linear",
     "offset": "Published offset layers",
@@ -184,7 +184,7 @@ class EncoderForm(QWidget):
     def _offer_kinds(self) -> None:
         self._kind.set_items(
             (kind, f"{name} (recommended)" if kind == self._recommended else name)
-            for kind, name in _KINDS.items()
+            for kind, name in KIND_NAMES.items()
         )
 
     def _shape(self) -> EncoderShape | None:

@@ -61,14 +61,15 @@ WHAT = (
     (
         "shares_csv",
         "ROI shares, CSV",
-        "A row per ROI: its share in the embedding, and in each latent, in %",
+        "A row per ROI: its share in the embedding, and in each latent, in %, with "
+        "method and rows",
         "shares",
     ),
     (
         "comparison_csv",
         "Comparison, CSV",
         "A row per variable and control: fit in bits, decoding and consistency, each "
-        "with its 95 % interval",
+        "with its 95 % interval, and the settings they were trained with",
         "comparison",
     ),
     (
@@ -170,6 +171,13 @@ def exporting(
     if embedding is not None and "summary" in what:
         path = folder / f"{stem}_summary.json"
         outputs = tuple(path.name for path in written)
-        summary = summarise(recording, embedding, decoding, outputs=outputs)
+        summary = summarise(
+            recording,
+            embedding,
+            decoding,
+            shares=shares,
+            comparison=comparison,
+            outputs=outputs,
+        )
         written.append(write_summary(path, summary))
     return written

@@ -13,10 +13,11 @@ from napari_cebra.pipeline.hypotheses import Comparison
 from napari_cebra.pipeline.hypothesis_words import verdict
 from napari_cebra.recording import InvalidInput, NapariCebraError
 from napari_cebra.viewer.jobs import duration
+from napari_cebra.viewer.numbers import count
 from napari_cebra.widgets.hypotheses_form import HypothesesChoice, HypothesesForm
 from napari_cebra.widgets.hypotheses_table import HypothesesTable
-from napari_cebra.widgets.job_bar import count
 from napari_cebra.widgets.step import Step
+from napari_cebra.widgets.training_words import differences, settings_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -30,30 +31,46 @@ if TYPE_CHECKING:
     )
     from napari_cebra.recording import Progress, Recording
     from napari_cebra.widgets.session import Session
+    from napari_cebra.widgets.training_form import TrainingForm
 
 _CAUTION = (
     "Bits of different variables have different ceilings: compare each with its own "
-    "shuffled control, not with the others."
+    "shuffled control, not with the others. Least of all with time alone, which has "
+    "none: neighbouring windows overlap, which gains bits even in noise."
 )
 
 
 class HypothesesStep(Step):
-    """Candidates, seeds, controls, what they cost; a table with verdicts."""
+    """Candidates, seeds, controls, what they cost; a table with verdicts.
+
+    Parameters
+    ----------
+    session : Session
+    training : TrainingForm
+        Of step 3; what it shows is what every encoder is trained with.
+    """
 
     title = "Which variables"
     is_optional = True
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, training: TrainingForm) -> None:
         super().__init__(session, "Compare")
+        self._training = training
         self.form = HypothesesForm()
         self.cost = QLabel()
         self.cost.setWordWrap(True)
         self.cost.setToolTip(
             "Each ticked variable and its control are trained on in every held-out "
-            "block, and time alone beside them, with the settings of step 3"
+            "block, and time alone beside them, with the settings that step 3 shows now"
         )
         self.fields.addWidget(self.form)
         self.fields.addWidget(self.cost)
+        self.made = QLabel()
+        self.made.setWordWrap(True)
+        self.made.setTextFormat(Qt.TextFormat.PlainText)
+        self.outdated = QLabel()
+        self.outdated.setWordWrap(True)
+        self.outdated.setStyleSheet("color: #d9a032;")
         self.table = HypothesesTable()
         self.verdicts = QLabel()
         self.verdicts.setWordWrap(True)
@@ -61,12 +78,16 @@ class HypothesesStep(Step):
         self.note = QLabel(_CAUTION)
         self.note.setWordWrap(True)
         self.note.setStyleSheet("color: #909090; font-style: italic;")
-        for part in (self.table, self.verdicts, self.note):
+        for part in (
+            *(self.made, self.outdated),
+            *(self.table, self.verdicts, self.note),
+        ):
             self.layout().addWidget(part)
         self.button.setToolTip("Compare the ticked variables (Ctrl+Return)")
 
         self.form.valueChanged.connect(self._show_cost)
-        session.configChanged.connect(self._show_cost)
+        session.configChanged.connect(self._on_settings)
+        training.valueChanged.connect(self._on_settings)
         connect, workspace = self.connections.add, session.workspace
         connect(workspace.recording_changed, self._on_recording)
         connect(workspace.embedding_changed, self._show_cost)
@@ -90,12 +111,15 @@ class HypothesesStep(Step):
         if not choice.candidates:
             raise InvalidInput("No variable is ticked; tick one or more to compare.")
         config = self._config()
+        text = "The comparison was cancelled"
+        if self.session.workspace.comparison is not None:
+            text += "; the earlier one is kept"
         self.start_job(
             "comparison",
             "Comparing",
             lambda: _comparing(recording, choice, config),
             lambda comparison: self._on_compared(comparison, recording),
-            stopped_text="The comparison was cancelled; an earlier one is kept.",
+            stopped_text=f"{text}.",
         )
 
     def refresh(self, *_: object) -> None:
@@ -127,38 +151,68 @@ class HypothesesStep(Step):
         self._show_cost()
 
     def _config(self) -> PipelineConfig:
-        """Return the settings of the last training, else those of step 3."""
-        session, embedding = self.session, self.session.workspace.embedding
-        if embedding is None:
-            return session.config
-        return replace(session.config, training=embedding.config.training)
+        """Return the session's settings, with the training that step 3 shows now."""
+        training = self._training.value().config
+        return replace(self.session.config, training=training, seed=training.seed)
 
     def _on_recording(self) -> None:
         recording = self.session.workspace.recording
+        self.abandon_job()  # it compares variables of another one
         if self.session.workspace.comparison is None:
             self.message.clear()  # it told of another recording
         self.form.set_variables([] if recording is None else _names(recording))
         self.refresh()
 
+    def _on_settings(self, *_: object) -> None:
+        self._show_cost()
+        self._show_made()
+
+    def _show_made(self) -> None:
+        """Say what the table was made with, and whether that is chosen no longer."""
+        workspace = self.session.workspace
+        recording, found = workspace.recording, workspace.comparison
+        used = None if found is None else found.config.training
+        self.made.setVisible(used is not None)
+        self.outdated.hide()
+        if recording is None or found is None or used is None:
+            return
+        self.made.setText(
+            f"Made with {settings_text(used, recording.rate)}; judged on "
+            f"{len(found.folds)} held-out blocks. Seeds: {len(found.seeds)}, controls: "
+            f"{found.n_controls}."
+        )
+        now = self._config().resolved(recording).training
+        assert now is not None
+        changed = differences(used, now)
+        if changed:
+            self.outdated.setText(
+                f"Step 3 shows other settings now ({', '.join(changed)}); this table "
+                "is of those above."
+            )
+            self.outdated.show()
+
     def _show_cost(self, *_: object) -> None:
-        """Say how many trainings it would be, and about how long they take."""
+        """Say what it would be trained with, how often, and about how long."""
         recording, choice = self.session.workspace.recording, self.form.value()
         if not self.isVisible() or recording is None or not choice.candidates:
             self.cost.setText("")
             return
         try:
             plan = _planned(recording, choice, self._config())
+            settings = settings_text(plan.training, recording.rate)
         except NapariCebraError as error:
             self.cost.setText(str(error))
             return
         embedding = self.session.workspace.embedding
         seconds = None if embedding is None else plan.seconds(embedding)
         text = f"About {count(plan.n_trainings)} trainings"
-        if seconds is None:
+        if embedding is None:
             text += "; how long they take is known after a training in step 3."
+        elif seconds is None:
+            text += "; the last training was stopped too early to tell how long."
         else:
             text += f", about {_roughly(seconds)} at the speed of the last training."
-        self.cost.setText(text)
+        self.cost.setText(f"{text} Each with what step 3 shows: {settings}.")
 
     def _on_compared(
         self, comparison: HypothesisComparison, recording: Recording
@@ -171,17 +225,14 @@ class HypothesesStep(Step):
     def _on_comparison(self) -> None:
         comparison = self.session.workspace.comparison
         self.table.set_comparison(comparison)
+        self._show_made()
         for part in (self.table, self.verdicts, self.note):
             part.setVisible(comparison is not None)
         if comparison is not None:
             self.verdicts.setText(
                 "\n".join(f"• {verdict(row)}" for row in comparison.hypotheses)
             )
-            self.message.info(
-                f"Judged on {len(comparison.folds)} held-out blocks. Seeds: "
-                f"{len(comparison.seeds)}, controls: {comparison.n_controls}. It took "
-                f"{duration(comparison.seconds)}."
-            )
+            self.message.info(f"The comparison took {duration(comparison.seconds)}.")
         self.refresh()
 
 

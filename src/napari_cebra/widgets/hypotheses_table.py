@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 
 from napari_cebra.pipeline.hypothesis_table import Interval
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
 
 _BELOW = "{}\n{} to {}"  # the interval below its mean
 _UNCLEAR = "#808080"
+_HEADING_MARGIN = 18  # pixels, with the arrow of the order
 _NOTHING = Interval(np.nan, np.nan, np.nan)
 _TIME = "time alone"
+_NO_RIVAL = (
+    "not comparable: neighbouring windows overlap, which gains bits even in noise"
+)
+# Beside a number in the column of median errors that is another measure.
+_OTHERWISE = {"mean_frame_error": "{} mean"}
 _NAMES = {
     "mean_frame_error": "Mean frame error",
     "median_error": "Median error",
@@ -38,7 +45,7 @@ _NAMES = {
 
 
 class HypothesesTable(SortableTable):
-    """A row per variable, and one for time alone; intervals below the means."""
+    """A row per variable, intervals below the means; time alone last, out of order."""
 
     def __init__(self) -> None:
         super().__init__(sorted_by=1, descending=True, most_rows=6)
@@ -70,7 +77,7 @@ class HypothesesTable(SortableTable):
                     lambda at: QColor(DONE if lines[at].is_supported else _UNCLEAR),
                 ),
                 Column(
-                    "Fit (bits)",
+                    "Fit\n(bits)",
                     "Goodness of fit on held-out blocks, with its 95 % interval; 0 is "
                     "chance. A variable with few values can reach few bits, so compare "
                     "each with its own control",
@@ -87,23 +94,35 @@ class HypothesesTable(SortableTable):
                     explained,
                 ),
                 Column(
-                    "Decoded",
+                    "Decoded\n(median error)",
                     "How well the variable is decoded from the held-out rows: the "
-                    "error in its unit, or the share of right classes",
+                    "median error in its unit; of the stimulus the mean error in "
+                    "frames; of classes the share that is right",
                     np.array([_main_score(line) for line in lines]),
                     lambda at: _decoded(lines[at]),
                     explained,
                 ),
                 Column(
-                    "Agree",
+                    "Seeds\nagree",
                     "Consistency: held-out R² of a linear map between the latents of "
                     "two seeds; 1 is the same embedding each time",
                     np.array([line.consistency.mean for line in lines]),
                     lambda at: _mean(lines[at].consistency),
                     explained,
                 ),
-            )
+            ),
+            last=[at for at, line in enumerate(lines) if line.kind == "time"],
         )
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Make all but the names as narrow as they can be; Qt leaves wide margins."""
+        model, header = self.model(), self.horizontalHeader()
+        for column in range(1, model.columnCount()):
+            title = model.headerData(column, Qt.Orientation.Horizontal)
+            wide = self.fontMetrics().size(0, title).width() + _HEADING_MARGIN
+            header.setSectionResizeMode(column, header.ResizeMode.Fixed)
+            header.resizeSection(column, max(self.sizeHintForColumn(column), wide))
 
 
 def _name(row: HypothesisRow) -> str:
@@ -125,8 +144,11 @@ def _main_score(row: HypothesisRow) -> float:
 
 def _decoded(row: HypothesisRow) -> str:
     if row.kind == "time":
-        return "–"
-    return "\n".join(score_text(score, _BELOW) for score in main_scores(row))
+        return "not comparable"
+    return "\n".join(
+        score_text(score, _BELOW.replace("{}", _OTHERWISE.get(score.measure, "{}"), 1))
+        for score in main_scores(row)
+    )
 
 
 def _explained(row: HypothesisRow, control: HypothesisRow | None) -> str:
@@ -134,7 +156,7 @@ def _explained(row: HypothesisRow, control: HypothesisRow | None) -> str:
     bits = interval_text(row.goodness_of_fit)
     if control is not None:
         bits += f"; shuffled {interval_text(control.goodness_of_fit)}"
-    parts = [verdict(row) or f"{_name(row)}: no variable is used."]
+    parts = [verdict(row) or f"{_name(row)}: no variable is used; {_NO_RIVAL}."]
     parts.append(f"Held-out fit in bits: {bits}.")
     for score in row.decoding:
         text = f"{_NAMES[score.measure]} of {score.variable}: {score_text(score)}"

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cebra.viewer.jobs import duration
+from napari_cebra.viewer.numbers import count
 
 if TYPE_CHECKING:
     from napari_cebra.viewer.jobs import Job
@@ -154,8 +155,3 @@ def _status(job: Job, report: object, per_second: float | None) -> str:
     if job.seconds_left is not None:
         parts.append(f"{duration(job.seconds_left)} left")
     return " · ".join(parts)
-
-
-def count(number: float) -> str:
-    """Return a whole number with thin spaces between its thousands."""
-    return f"{number:,.0f}".replace(",", "\u202f")

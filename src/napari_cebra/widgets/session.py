@@ -155,10 +155,16 @@ class Session(QObject):
     def may_replace(self, parent: QWidget) -> bool:
         """Ask before results that were never saved make room for something else."""
         workspace = self.workspace
-        made = workspace.embedding, workspace.comparison
-        if made == (None, None) or not workspace.unsaved:
+        made = {
+            "embedding": workspace.embedding,
+            "decoding": workspace.decoding,
+            "shares of the ROIs": workspace.shares,
+            "comparison of variables": workspace.comparison,
+        }
+        results = [what for what, result in made.items() if result is not None]
+        if not results or not workspace.unsaved:
             return True
-        return may_discard(parent, workspace.recording.name)
+        return may_discard(parent, workspace.recording.name, results)
 
 
 def _remembered_dff() -> DffSettings:

@@ -9,8 +9,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_cebra.pipeline.attribution import DEFAULT
+from napari_cebra.viewer.numbers import count
 from napari_cebra.widgets.form_rows import Choice, add, form
-from napari_cebra.widgets.job_bar import count
 
 if TYPE_CHECKING:
     from napari_cebra.pipeline.attribution import RowChoice

@@ -14,10 +14,10 @@ from napari_cebra.recording import InvalidInput
 from napari_cebra.viewer.adapters.shares import COLORMAP
 from napari_cebra.viewer.latent_view.colouring import Colouring, colour_table
 from napari_cebra.viewer.latent_view.legend import Legend
+from napari_cebra.viewer.numbers import count
 from napari_cebra.viewer.roi_picker import names_of, word_for
-from napari_cebra.widgets.job_bar import count
 from napari_cebra.widgets.shares_form import METHOD_NAMES, SharesChoice, SharesForm
-from napari_cebra.widgets.shares_table import SharesTable
+from napari_cebra.widgets.shares_table import SharesTable, in_latent, percent_texts
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
@@ -57,12 +57,20 @@ class SharesStep(Step):
             "Cover the ROIs in the image with the colours below; without it they have "
             "their own colours again"
         )
+        self.made = QLabel()
+        self.made.setWordWrap(True)
+        self.outdated = QLabel("The choice above is another; compute again to see it.")
+        self.outdated.setWordWrap(True)
+        self.outdated.setStyleSheet("color: #d9a032;")
         self.legend = Legend()
         self.table = SharesTable(session.workspace)
         self.note = QLabel(_CAUTION)
         self.note.setWordWrap(True)
         self.note.setStyleSheet("color: #909090; font-style: italic;")
-        for part in (self.colours, self.legend, self.table, self.note):
+        for part in (
+            *(self.made, self.outdated, self.colours),
+            *(self.legend, self.table, self.note),
+        ):
             self.layout().addWidget(part)
         self.button.setToolTip("Compute the share of each ROI (Ctrl+Return)")
 
@@ -104,6 +112,7 @@ class SharesStep(Step):
             rows = np.zeros(recording.n_frames, bool)
             rows[list(workspace.selection.frames)] = True
         config = replace(DEFAULT, method=choice.method)
+        is_kept = workspace.shares is not None
 
         def make() -> Generator[Progress, None, RoiShares]:
             from napari_cebra.pipeline.attribution import roi_shares
@@ -115,7 +124,9 @@ class SharesStep(Step):
             "Computing shares",
             make,
             lambda shares: self._on_computed(shares, embedding),
-            stopped_text="Cancelled; shares that were computed before are kept.",
+            stopped_text="Cancelled; the shares computed before are kept."
+            if is_kept
+            else "Cancelled.",
         )
 
     def refresh(self, *_: object) -> None:
@@ -142,6 +153,7 @@ class SharesStep(Step):
 
     def _on_embedding(self) -> None:
         embedding = self.session.workspace.embedding
+        self.abandon_job()  # it attributes another one
         n_latents = 0 if embedding is None else embedding.latents.shape[1]
         self.form.set_latents(n_latents)
         self.message.clear()  # it told of another embedding
@@ -149,23 +161,33 @@ class SharesStep(Step):
 
     def _on_frames(self) -> None:
         self.form.set_selected(len(self.session.workspace.selection.frames))
+        self._show_made()
 
     def _on_shares(self) -> None:
         shares = self.session.workspace.shares
         self._show_latent()
         self._show_colours()
         self.note.setVisible(shares is not None)
-        if shares is not None:
-            bits = self.session.workspace.embedding.bits_heldout
-            is_doubtful = bits is not None and bits <= 0
-            tell = self.message.warning if is_doubtful else self.message.info
-            tell(self._summary(shares) + (_DOUBT if is_doubtful else ""))
+        self._tell()
         self.refresh()
+
+    def _tell(self) -> None:
+        """Say whose share is the largest, and whether to believe it."""
+        workspace = self.session.workspace
+        if workspace.shares is None or workspace.embedding is None:
+            return
+        bits = workspace.embedding.bits_heldout
+        is_doubtful = bits is not None and bits <= 0
+        tell = self.message.warning if is_doubtful else self.message.info
+        tell(self._summary(workspace.shares) + (_DOUBT if is_doubtful else ""))
 
     def _on_form(self, value: SharesChoice) -> None:
         if value.latent == self._latent:
+            self._show_made()
             return  # what else is chosen waits for the button
         self._show_latent()
+        self._tell()
+        self.refresh()
         if self._view.is_shown:
             self._view.show(value.latent)
 
@@ -182,19 +204,37 @@ class SharesStep(Step):
         with signals_blocked(self.colours):
             self.colours.setChecked(self._view.is_shown)
 
+    def _show_made(self) -> None:
+        """Say of what the shares below are, and whether something else is chosen."""
+        shares, choice = self.session.workspace.shares, self.form.value()
+        self.made.setVisible(shares is not None)
+        self.outdated.hide()
+        if shares is None:
+            return
+        self.made.setText(
+            f"Made with {self._made(shares)}, {in_latent(choice.latent)}."
+        )
+        self.outdated.setVisible(
+            (choice.method, choice.rows) != (shares.config.method, shares.rows)
+        )
+
+    def _made(self, shares: RoiShares) -> str:
+        rows = f"{count(shares.n_rows)} {_ROWS[shares.rows]}"
+        return f"{METHOD_NAMES[shares.config.method]}, over {rows}"
+
     def _show_latent(self) -> None:
         shares, latent = self.session.workspace.shares, self.form.value().latent
         self._latent = latent
         self.table.show_latent(latent)
         self.table.setVisible(shares is not None)
+        self._show_made()
         if shares is None:
             self.legend.setColouring(None)
             return
-        of = "all latents" if latent is None else f"latent {latent}"
         self.legend.setColouring(
             Colouring(
                 np.zeros((0, 4), np.float32),
-                f"Share in {of}",
+                f"{self._made(shares)}: share {in_latent(latent)}",
                 "%",
                 high=float(100 * shares.share(latent).max()),
                 table=colour_table(COLORMAP),
@@ -202,16 +242,13 @@ class SharesStep(Step):
         )
 
     def _largest(self) -> str:
-        workspace = self.session.workspace
-        share = workspace.shares.share()
+        workspace, latent = self.session.workspace, self.form.value().latent
+        share = workspace.shares.share(latent)
         at = int(share.argmax())
         name = names_of(workspace.recording)[at]
-        return f"{word_for(workspace.recording)} {name}: {100 * share[at]:.1f} %"
+        found = f"{percent_texts(share)[at]} {in_latent(latent)}"
+        return f"{word_for(workspace.recording)} {name}: {found}"
 
     def _summary(self, shares: RoiShares) -> str:
-        even = 100 / shares.ids.size
-        return (
-            f"{METHOD_NAMES[shares.config.method]}, over {count(shares.n_rows)} "
-            f"{_ROWS[shares.rows]}. Largest share: {self._largest()}; if all had the "
-            f"same, each would have {even:.2g} %."
-        )
+        times = shares.ids.size * shares.share(self.form.value().latent).max()
+        return f"Largest share: {self._largest()}, {times:.1f}× even."

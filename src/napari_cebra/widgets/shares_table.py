@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 _FLAGS = QItemSelectionModel.SelectionFlag
 
 
+def percent_texts(share: np.ndarray) -> list[str]:
+    """Write shares as "0.24 %", with digits enough for an even one to have two."""
+    decimals = max(2, int(np.ceil(1 + np.log10(max(share.size, 1) / 100))))
+    return [f"{100 * value:.{decimals}f} %" for value in share.tolist()]
+
+
+def in_latent(latent: int | None) -> str:
+    """Return "in all latents", or "in latent 3"."""
+    return "in all latents" if latent is None else f"in latent {latent}"
+
+
 class SharesTable(SortableTable):
     """A row per ROI: its number, its share in %, and that beside an even share.
 
@@ -51,14 +62,15 @@ class SharesTable(SortableTable):
             return
         share = shares.share(latent)
         percent, times = 100 * share, share.size * share
+        texts = percent_texts(share)
         names, word = names_of(recording), word_for(recording)
         table = colour_table(COLORMAP)
         at = np.round(share / (share.max() or 1) * (len(table) - 1)).astype(int)
 
         def explained(row: int) -> str:
             return (
-                f"{word} {names[row]}: {percent[row]:.3g} %, which is "
-                f"{times[row]:.2g} times what it would be if all had the same"
+                f"{word} {names[row]}: {texts[row]} {in_latent(latent)}, "
+                f"{times[row]:.1f}× what it would be if all had the same"
             )
 
         self._ids = shares.ids
@@ -77,7 +89,7 @@ class SharesTable(SortableTable):
                     "Part of the whole attribution that falls to it; all together "
                     "are 100 %",
                     percent,
-                    lambda row: f"{percent[row]:.2f}",
+                    lambda row: texts[row].removesuffix(" %"),
                     explained,
                 ),
                 Column(

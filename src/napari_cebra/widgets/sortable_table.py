@@ -10,7 +10,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from qtpy.QtGui import QColor
 
@@ -50,12 +50,13 @@ class _Model(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
         self.columns: Sequence[Column] = ()
+        self.last: frozenset[int] = frozenset()
         self.order = np.zeros(0, np.intp)  # row of the columns, for each row shown
         self._by = (0, Qt.SortOrder.AscendingOrder)
 
-    def set_columns(self, columns: Sequence[Column]) -> None:
+    def set_columns(self, columns: Sequence[Column], last: Collection[int]) -> None:
         self.beginResetModel()
-        self.columns = columns
+        self.columns, self.last = columns, frozenset(last)
         self._arrange()
         self.endResetModel()
 
@@ -110,6 +111,9 @@ class _Model(QAbstractTableModel):
         if order == Qt.SortOrder.DescendingOrder:
             is_nan = values[self.order] != values[self.order]
             self.order = np.r_[self.order[~is_nan][::-1], self.order[is_nan]]
+        if self.last:
+            is_last = np.isin(self.order, list(self.last))
+            self.order = np.r_[self.order[~is_last], self.order[is_last]]
 
 
 class SortableTable(QTableView):
@@ -148,9 +152,11 @@ class SortableTable(QTableView):
         header.setResizeContentsPrecision(0)  # by the rows in sight
         self._rows.modelReset.connect(self.fit_height)
 
-    def set_columns(self, columns: Sequence[Column]) -> None:
-        """Show these; none leave it empty."""
-        self._rows.set_columns(columns)
+    def set_columns(
+        self, columns: Sequence[Column], last: Collection[int] = ()
+    ) -> None:
+        """Show these; none leave it empty. Rows in `last` stay last, sorted or not."""
+        self._rows.set_columns(columns, last)
         header, modes = self.horizontalHeader(), QHeaderView.ResizeMode
         for column in range(len(columns)):
             header.setSectionResizeMode(

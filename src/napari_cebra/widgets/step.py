@@ -143,6 +143,14 @@ class Step(QWidget):
         self.started.emit()
         return job
 
+    def abandon_job(self) -> None:
+        """Stop the job under way without a word: what it works on is gone."""
+        if self._job is not None:
+            self._stopped_text = ""
+            self._on_result = lambda _: None
+            self._job.stop()
+            self.bar.hide()
+
     def announce(self, state: StepState, summary: str = "", reason: str = "") -> None:
         """Tell the page how far this step is."""
         self.button.setEnabled(not self.is_busy and state != "locked")

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QMessageBox
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qtpy.QtWidgets import QWidget
 
 
-def may_discard(parent: QWidget, name: str) -> bool:
-    """Ask whether the unsaved embedding of a recording may go; Cancel is the default.
+def may_discard(parent: QWidget, name: str, results: Sequence[str]) -> bool:
+    """Ask whether unsaved results of a recording may go; Cancel is the default.
 
     Parameters
     ----------
@@ -19,13 +21,15 @@ def may_discard(parent: QWidget, name: str) -> bool:
         Over which the question stands.
     name : str
         Of the recording that is open.
+    results : sequence of str
+        What there is, in words.
     """
     buttons = QMessageBox.StandardButton
     answer = QMessageBox.question(
         parent,
         "Discard the results?",
-        f"What was made from {name} (embedding, decoding, comparison of variables) is "
-        "not saved. To keep it, press Cancel and save the project in the last step.",
+        f"What was made from {name} ({', '.join(results)}) is not saved. To keep "
+        "it, press Cancel and save the project in the last step.",
         buttons.Discard | buttons.Cancel,
         buttons.Cancel,
     )

@@ -57,7 +57,7 @@ def choices(recording: Recording | None) -> list[tuple[str, str]]:
     if np.unique(recording.trials).size > 1:
         found.append(("trial", "Trial"))
     for variable in recording.variables:
-        key, name = f"variable:{variable.name}", _name(variable.name)
+        key, name = f"variable:{variable.name}", variable.name
         if variable.values.ndim == 1:
             found.append((key, name))
         else:
@@ -125,7 +125,7 @@ def _by_roi(recording: Recording, frames: np.ndarray, roi: int | None) -> Colour
 def _by_variable(
     variable: Variable, frames: np.ndarray, column: int | None
 ) -> Colouring:
-    name = _name(variable.name)
+    name = variable.name
     if variable.kind == "discrete":
         return _swatches(variable.values, frames, name, ordered=False)
     values = variable.values
@@ -210,7 +210,3 @@ def colour_table(name: str) -> np.ndarray:
     from napari.utils.colormaps import ensure_colormap
 
     return ensure_colormap(name).map(np.linspace(0, 1, 256)).astype(np.float32)
-
-
-def _name(name: str) -> str:
-    return name[:1].upper() + name[1:]

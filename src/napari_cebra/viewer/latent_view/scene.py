@@ -14,6 +14,7 @@ from napari_cebra.viewer import _compat
 from napari_cebra.viewer.connections import Connections
 from napari_cebra.viewer.latent_view.colouring import Colouring, colouring
 from napari_cebra.viewer.latent_view.procrustes import rotation_onto
+from napari_cebra.viewer.numbers import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,9 +223,9 @@ class LatentScene:
         if self.is_empty or recording is None:
             return ""
         drawn = self._frames.size
-        parts = [f"{drawn:,} latents"]
+        parts = [f"{count(drawn)} latents"]
         if drawn < axes.n_latents:
-            parts = [f"{drawn:,} of {axes.n_latents:,} latents drawn"]
+            parts = [f"{count(drawn)} of {count(axes.n_latents)} latents drawn"]
         if self._dimensions > 3:
             known = self.rows("train") is not None
             fitted = "PCA of training rows" if known else "PCA"
@@ -238,7 +239,7 @@ class LatentScene:
             parts.append(f"no latent at this frame{f' ({why})' if why else ''}")
         picked = len(self.workspace.selection.frames)
         if picked:
-            parts.append(f"{picked:,} frames selected")
+            parts.append(f"{count(picked)} frames selected")
         return " · ".join(parts)
 
     def rows(self, which: str) -> np.ndarray | None:
