@@ -94,8 +94,8 @@ class Length(Whole):
         if typed is None or unit not in ("", *_SECONDS, *_FRAMES):
             examples = '"0.5 s" or "15 frames"' if rate else '"15 frames"'
             raise InvalidInput(
-                f'"{shown}" is not a receptive field; type a number with its unit, such '
-                f"as {examples}."
+                f'"{shown}" is not a receptive field; type a number with its '
+                f"unit, such as {examples}."
             )
         number = float(typed[1].replace(",", "."))
         in_seconds = unit in _SECONDS or (unit == "" and rate is not None)

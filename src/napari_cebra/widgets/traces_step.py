@@ -83,6 +83,7 @@ class TracesStep(Step):
         self.rois.newLayerWanted.connect(lambda: self.try_to(self._new_layer))
         self.rois.valueChanged.connect(self.refresh)
         session.configChanged.connect(self._show_config)
+        session.loaded.connect(self._on_loaded)
         self.dff.valueChanged.connect(self._on_dff)
         self._settle.timeout.connect(self._recompute)
         self.apply_button.clicked.connect(self._recompute)
@@ -215,7 +216,17 @@ class TracesStep(Step):
 
     def _on_stack(self) -> None:
         self._flagged = ()
+        self.message.clear()  # it told of another recording
         self.refresh()
+
+    def _on_loaded(self) -> None:
+        """Take the recording's own ROIs where it brings some, else none of a file."""
+        layer = self.session.main_view.rois.layer
+        if layer is not None:
+            self.rois.setValue(RoiChoice("layer", layer.name))
+        elif self.rois.value().source != "grid":
+            self.rois.setValue(RoiChoice())
+        self._on_stack()
 
     def _on_picked(self, *_: object) -> None:
         workspace = self.session.workspace

@@ -47,6 +47,7 @@ class TrainStep(Step):
         super().__init__(session, "Train", bar)
         self._recommended: TrainConfig | None = None
         self._coloured_by: str | None = None
+        self._afresh = False  # the next traces are of a recording just loaded
         self.form = TrainingForm()
         self.search_button = QPushButton("Search…")
         self.search_button.setToolTip(
@@ -78,6 +79,7 @@ class TrainStep(Step):
         self.recommended_button.clicked.connect(self._back_to_recommended)
         self.panel.useWanted.connect(self._use)
         session.configChanged.connect(self._show_config)
+        session.loaded.connect(self._on_loaded)
         connect = self.connections.add
         connect(session.workspace.recording_changed, self._on_recording)
         connect(session.workspace.embedding_changed, self.refresh)
@@ -229,6 +231,9 @@ class TrainStep(Step):
             lambda: self.start_job("training", "Embedding", embed, self._on_trained)
         )
 
+    def _on_loaded(self) -> None:
+        self._afresh = True
+
     def _on_recording(self) -> None:
         recording = self.session.workspace.recording
         if self.session.workspace.embedding is None:
@@ -238,7 +243,8 @@ class TrainStep(Step):
         if recording is not None:
             names = [] if recording.stimulus is None else [STIMULUS]
             names += [variable.name for variable in recording.variables]
-            self.form.set_targets(names)
+            self.form.set_targets(names, afresh=self._afresh)
+            self._afresh = False
             self.form.encoder.set_rate(recording.rate)
             self._recommend()
         self.refresh()
