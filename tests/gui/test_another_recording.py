@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("napari")
 
 from napari_cebra import io
-from napari_cebra.pipeline.config import SourceConfig
+from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
 from napari_cebra.recording import RoiSet
 from napari_cebra.widgets import docks
 from napari_cebra.widgets.opening import Opened
@@ -113,7 +113,9 @@ def test_a_table_is_not_attached_to_the_next_recording(
     assert "belongs to the recording loaded before" in behaviour.table_message.text()
 
     workspace.set_recording(made.recording())
-    workspace.set_embedding(made.embedding(workspace.recording))
+    workspace.set_embedding(
+        replace(made.embedding(workspace.recording), config=PipelineConfig())
+    )
     asked = []
     monkeypatch.setattr(
         "napari_cebra.widgets.session.may_discard",
