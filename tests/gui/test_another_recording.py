@@ -69,6 +69,10 @@ def test_a_recording_with_rois_of_its_own_uses_them(dock, qtbot, tmp_path):
     idle(dock, qtbot)
     assert dock.session.workspace.recording.traces.n_rois == 2
 
+    traces.rois.setValue(RoiChoice("grid", tile=2))
+    dock.session.configChanged.emit()  # as of a project that brings them
+    assert traces.rois.value().source == "layer"
+
     traces.rois.setValue(RoiChoice("file", path=tmp_path / "rois_of_the_last.tif"))
     dock.load._on_opened(Opened(SourceConfig(), stack=stack()))
     assert traces.rois.value().path is None
