@@ -228,10 +228,14 @@ def folder_that_is_a_file(path):
         (lambda path: {"--device": "cuda:77"}, ("cuda:77",)),
         (lambda path: {"--stack": path / "gone.tif"}, ("gone.tif",)),
         (lambda path: {"--steps": 0}, ("max_iterations",)),
-        (lambda path: {"--receptive-field": 20}, ("longer than the longest stretch",)),
+        (lambda path: {"--receptive-field": 20}, ("the longest possible here is",)),
         (lambda path: {"--receptive-frames": 0}, ("frames", "from 1")),
         (lambda path: {"--first-kernel": 99}, ("does not fit",)),
         (lambda path: {"--encoder": "u2 nonsense"}, ("no encoder called",)),
+        (
+            lambda path: {"--encoder": "banana", "--receptive-field": 1},
+            ("no encoder called 'banana'", "mean, linear, offset or wide"),
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(bad, words, arguments, tmp_path, capsys):

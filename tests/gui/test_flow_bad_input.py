@@ -123,6 +123,7 @@ def test_a_table_of_the_wrong_length(dock, qtbot, tmp_path, stack):
     dock.load.button.click()
     idle(dock, qtbot)
     check(dock.load.behaviour.table_message, "31 rows", "40")
+    check(dock.load.message, "31 rows", "40")
     still_open(dock)
 
 
@@ -166,6 +167,7 @@ def test_a_movie_shorter_than_the_indices(dock, qtbot, tmp_path, stack):
     dock.load.button.click()
     idle(dock, qtbot)
     check(dock.load.behaviour.movie_message, "10 frames", "19")
+    check(dock.load.message, "10 frames", "19")
     still_open(dock)
 
 

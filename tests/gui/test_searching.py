@@ -80,6 +80,38 @@ def test_the_window_finds_what_a_script_finds(step, qtbot):
     assert step.form.value() == recommended
     step.form._mode.setValue("time")
     assert not panel.isVisible(), "what was found for another target"
+    assert "is put away" in step.message.text()
+
+
+def seen(part):
+    """Whether all of a widget is in sight."""
+    return part.visibleRegion().boundingRect().height() == part.height()
+
+
+def test_what_was_found_and_trained_is_scrolled_to(step, qtbot):
+    step.session.viewer.window.resize(1280, 800)
+    begins(step)
+    panel = step.panel
+    qtbot.waitUntil(lambda: panel.value() is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: len(panel.value().lines) > 0, timeout=60_000)
+    clicks(panel.bar.stop_button)
+    ends(step, qtbot)
+    for part in (panel._text, panel.use_button, panel.close_button, step.button):
+        qtbot.waitUntil(lambda part=part: seen(part), timeout=3000)
+    clicks(step.button)
+    ends(step, qtbot)
+    assert step.message.text()
+    qtbot.waitUntil(lambda: seen(step.message) and seen(step.plot), timeout=3000)
+
+
+def test_another_target_stops_a_search_and_says_so(step, qtbot):
+    begins(step)
+    qtbot.waitUntil(step.panel.bar.isVisible)
+    step.form._target.setValue("position")
+    ends(step, qtbot)
+    assert not step.panel.isVisible()
+    assert "The search for stimulus frame was stopped" in step.message.text()
+    assert step.button.isEnabled()
 
 
 def test_a_cancelled_search_keeps_the_lines_it_has(step, qtbot):
@@ -107,9 +139,9 @@ def test_a_cancelled_search_keeps_the_lines_it_has(step, qtbot):
 
 def test_a_window_longer_than_the_recording_is_told_before_training(step):
     step.form.encoder._length.setValue(5000)
-    assert "longer than the longest stretch" in step.form.encoder._problem.text()
+    assert "the longest possible here is" in step.form.encoder._problem.text()
     clicks(step.button)
-    assert "longer than the longest stretch" in step.message.text()
+    assert "the longest possible here is" in step.message.text()
     assert not step.session.jobs.under_way
     clicks(step.recommended_button)
     assert not step.form.encoder._problem.isVisible()

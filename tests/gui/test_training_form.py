@@ -16,6 +16,7 @@ from napari_cebra.pipeline import (
     PipelineConfig,
     TargetConfig,
 )
+from napari_cebra.pipeline.encoder_shape import EncoderShape
 from napari_cebra.widgets.encoder_form import EncoderForm
 from napari_cebra.widgets.training_form import TrainingChoice, TrainingForm
 
@@ -95,14 +96,61 @@ def test_frames_where_the_rate_is_not_known(form):
     assert length.text() == "1 frame"
 
 
-def test_nonsense_is_not_taken(form):
+def test_either_unit_is_honoured(form):
+    length, refusal = form.encoder._length, form.encoder._refusal
+    form.encoder.set_rate(30.0)
+    for typed, frames in (
+        ("10 frames", 10),
+        ("2 s", 60),
+        ("1 frame", 1),
+        ("0,5 seconds", 15),
+        (".1", 3),
+    ):
+        types(length, typed)
+        assert length.value() == frames, typed
+        assert not refusal.isVisible()
+    form.encoder.set_rate(None)
+    types(length, "12 frames")
+    types(length, "10 s")
+    assert length.value() == 12 and length.text() == "12 frames"
+    assert refusal.isVisible() and "needs the imaging rate" in refusal.text()
+    types(length, "13")
+    assert length.value() == 13 and not refusal.isVisible()
+
+
+def test_a_length_that_is_shown_rounded_is_kept(form):
     length = form.encoder._length
-    before = length.value()
-    types(length, "abc")
-    assert length.value() == before
+    form.encoder._kind.setValue("mean")
+    form.encoder.set_rate(30.0)
+    length.setValue(1234)
+    length.setFocus()
+    QTest.keyClick(length, Qt.Key.Key_Return)
+    assert length.value() == 1234
+
+
+@pytest.mark.parametrize("rate", [None, 30.0])
+@pytest.mark.parametrize(
+    "typed", ["abc", "-5", "0", "1e3", "10 parsecs", "", "1.5 frames", "5000 frames"]
+)
+def test_nonsense_is_not_taken(form, typed, rate):
     form.encoder._kind.setValue("offset")
-    types(length, "5000")
-    assert length.value() == 1000
+    length = form.encoder._length
+    form.encoder.set_rate(rate)
+    length.setValue(20)
+    before = length.text()
+    if typed:
+        types(length, typed)
+    else:
+        length.setFocus()
+        length.selectAll()
+        QTest.keyClick(length, Qt.Key.Key_Delete)
+        QTest.keyClick(length, Qt.Key.Key_Return)
+    assert length.value() == 20 and length.text() == before
+    refusal = form.encoder._refusal
+    assert refusal.isVisible() and typed in refusal.text()
+    assert refusal.text().endswith(f"It is left at {before}.")
+    QTest.keyClick(length, Qt.Key.Key_Up)
+    assert not refusal.isVisible()
 
 
 @pytest.mark.parametrize("target", [STIMULUS, "position"])
@@ -121,8 +169,6 @@ def test_window_and_command_line_make_the_same_encoder(form, made, kind, target)
     )
     scripted = config.resolved(recording).training
     clicked = form.value().config
-    if kind == "mean" and target == "position":  # a first kernel of 4 is not its own
-        assert form.encoder.first_kernel.value() == 4
     assert clicked == replace(scripted, threads=clicked.threads)
 
 
@@ -148,6 +194,30 @@ def test_a_description_of_ones_own(form):
     assert "6 frames" in encoder._count.text()
     types(encoder._own, "u2 nonsense")
     assert encoder._count.text() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "first_kernel", "shown"),
+    [
+        ("m7 u4 d1", None, "m7 u4 d1"),
+        ("offset10-model", None, "offset10-model"),
+        ("offset10-model", 4, "u4 +3 +3 d3"),
+    ],
+)
+def test_an_own_description_starts_from_the_encoder_shown(
+    form, name, first_kernel, shown
+):
+    config = TrainConfig(model_architecture="d1")
+    form.setValue(TrainingChoice(TargetConfig("position"), config))
+    changed = TrainConfig(model_architecture=name, first_kernel=first_kernel)
+    shape = EncoderShape.of(changed)
+    form.encoder._kind.setValue(shape.kind)
+    form.encoder._length.setValue(shape.frames)
+    form.encoder.first_kernel.setValue(shape.first_kernel or 0)
+    form.encoder._kind.setValue("own")
+    assert form.encoder._own.text() == shown
+    assert form.value().config.model_architecture == shown
+    assert "10 frames" in form.encoder._count.text()
 
 
 def test_another_target_keeps_what_was_chosen(form):

@@ -1,5 +1,6 @@
 """The receptive field by its length: the same encoder from every entrance."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -111,5 +112,32 @@ def test_a_window_longer_than_a_trial_is_told_before_training(tiny, config):
     with pytest.raises(InvalidInput, match=r"2.1 s \(21 frames\).*2 s \(20 frames\)"):
         Fit(short, long)
     whole = config(None, encoder=EncoderConfig(frames=999))
-    with pytest.raises(InvalidInput, match="longest stretch to train on, 30 s"):
+    with pytest.raises(InvalidInput, match="longest possible here is 11 s"):
         Fit(tiny, whole)
+
+
+@pytest.mark.parametrize("rate", [None, 10.0])
+def test_a_window_that_is_too_long_says_the_longest_possible(rate):
+    traces = Traces(np.random.default_rng(0).random((500, 5)), rate=rate)
+    recording = Recording(traces)
+
+    def fit(frames):
+        encoder = EncoderConfig(frames=frames)
+        Fit(recording, PipelineConfig(encoder=encoder, training=TrainConfig()))
+
+    with pytest.raises(InvalidInput, match=r"400 frames.*longest possible") as told:
+        fit(400)
+    sentence = str(told.value)
+    assert (" s (" in sentence) == (rate is not None)
+    longest = int(re.findall(r"(\d+) frames", sentence)[-1])
+    fit(longest)
+    with pytest.raises(InvalidInput, match="longest possible"):
+        fit(longest + 1)
+
+
+def test_an_encoder_that_is_none_is_told_with_what_there_is(tiny):
+    training = TrainConfig(model_architecture="banana")
+    for encoder in (EncoderConfig(), EncoderConfig(seconds=1.0)):
+        config = PipelineConfig(training=training, encoder=encoder)
+        with pytest.raises(InvalidInput, match="no encoder called 'banana'; use mean"):
+            config.resolved(tiny)

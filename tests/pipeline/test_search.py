@@ -12,6 +12,7 @@ from napari_cebra.pipeline import (
     exhaust,
     search_settings,
 )
+from napari_cebra.pipeline.encoder_shape import EncoderShape
 from napari_cebra.pipeline.search import evenly, lengths
 from napari_cebra.pipeline.search_result import SearchLine
 from napari_cebra.recording import InvalidInput, Recording, Traces
@@ -173,6 +174,50 @@ def test_what_it_started_from_is_left_only_for_something_clearly_better(found):
     long = line(1, 0.1, 0.1, 0.1, frames=30)
     assert "search again" in replace(result, lines=(start, long)).verdict()
     assert "search again" not in result.verdict()
+
+
+def tried(**changes):
+    """Return a line with other settings than it started from, and its errors."""
+    training = replace(TRAINING, **changes)
+    shape = EncoderShape.of(training)
+    return SearchLine(training, shape.frames, None, shape.kernel, 5, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "others", "words"),
+    [
+        ({"temperature": 4.0}, [], ["temperature 4)", "search again"]),
+        ({"temperature": 4.0}, [{"temperature": 8.0}], []),
+        ({"output_dimension": 16}, [], ["16 latents)", "search again"]),
+        ({"output_dimension": 3}, [], []),
+        ({"model_architecture": "offset9-model"}, [], ["receptive field 9 frames"]),
+        ({"first_kernel": 4}, [], ["No first kernel above 4 frames"]),
+        ({"first_kernel": 4}, [{"first_kernel": 5}], []),
+        ({"first_kernel": 5}, [], []),
+        ({"first_kernel": 1}, [], []),
+        (
+            {"temperature": 4.0, "output_dimension": 16},
+            [],
+            ["(temperature 4, 16 latents)"],
+        ),
+    ],
+)
+def test_the_end_of_what_was_tried_is_said(found, changes, others, words):
+    start = replace(tried(), errors=(1.0, 2.0, 3.0))
+    best = replace(tried(**changes), errors=(0.1, 0.1, 0.1))
+    poor = [replace(tried(**other), errors=(9.0, 9.0, 9.0)) for other in others]
+    text = replace(found[0], lines=(start, best, *poor)).verdict()
+    assert text.startswith("Proposed: ")
+    assert all(word in text for word in words), text
+    if not words:
+        assert "end of what" not in text and "No first kernel" not in text
+
+
+def test_one_line_alone_is_not_called_the_best(found):
+    result = replace(found[0], lines=found[0].lines[:1], complete=False)
+    text = result.verdict()
+    assert "clearly better" not in text and "nothing was compared" in text
+    assert text.endswith("The search was stopped early.")
 
 
 def test_what_cannot_be_searched_is_said(tiny, config):

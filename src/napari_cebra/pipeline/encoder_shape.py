@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from napari_cebra.embedding.config import hidden_kernel
+from napari_cebra.embedding.descriptions import parse
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -121,6 +122,18 @@ def _settings(name: str, first_kernel: int | None = None) -> dict[str, Any]:
     return {"model_architecture": name, "first_kernel": first_kernel}
 
 
+def _check_name(training: TrainConfig) -> None:
+    """Refuse a name that is no encoder, and say what there is."""
+    try:
+        parse(training.model_architecture, training.first_kernel)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"There is no encoder called {training.model_architecture!r}; use "
+            f"{', '.join(KINDS[:-1])} or {KINDS[-1]}, a published name such as "
+            'offset10-model, or a description such as "u2 +3 +3 d3".'
+        ) from error
+
+
 @dataclass(frozen=True)
 class EncoderConfig:
     """Changes of the recommended encoder, in seconds where the rate is known.
@@ -173,11 +186,14 @@ class EncoderConfig:
         Raises
         ------
         InvalidInput
-            If the encoder is of another kind, or seconds need a rate.
+            If there is no such encoder, it is of another kind, or seconds need a
+            rate.
         """
+        shape = EncoderShape.of(training)
+        if shape is None:
+            _check_name(training)
         if self == EncoderConfig():
             return {}
-        shape = EncoderShape.of(training)
         if shape is None and (self.kind is None or not self._length):
             raise InvalidInput(
                 f"The encoder {training.model_architecture!r} is written out, with a "

@@ -30,20 +30,23 @@ def fit_split(
     Raises
     ------
     InvalidInput
-        If the receptive field is longer than every stretch to train on, or
-        the rows are too few.
+        If the receptive field is longer than every stretch to train on (the text
+        says the longest that is not), or the rows are too few.
     """
-    gap = config.gap(recording.rate)
-    usable = recording.valid
-    if target is not None and target.stimulus is not None:
-        split = target.folds(recording, gap, config.decoding.n_blocks)[-1]
-    else:
-        if target is not None and config.target.mode != "time":
-            usable = usable & target.known
-        _check_window(recording, usable, config)  # before the gap it is part of
-        split = validation_split(usable, gap, recording.trials)
-    _check_window(recording, split.train, config)
-    return split
+    frames = sum(config.receptive_field)
+    try:
+        return _split(recording, target, config, frames)
+    except InvalidInput:
+        longest = _longest(recording, target, config, frames)
+        if longest == 0:  # of any length: it is not the window that does not fit
+            raise
+    rate = recording.rate
+    raise InvalidInput(
+        f"The receptive field of {in_words(frames, rate)} leaves no stretch to train "
+        "on, without the border of a trial, an unused row or a held-out part; the "
+        f"longest possible here is {in_words(longest, rate)}: choose it or a shorter "
+        "one."
+    )
 
 
 def in_words(frames: int, rate: float | None) -> str:
@@ -57,18 +60,35 @@ def seconds_in_words(seconds: float) -> str:
     return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
-def _check_window(
-    recording: Recording, rows: np.ndarray, config: PipelineConfig
-) -> None:
-    """Refuse a window that no stretch of these rows holds."""
-    frames = sum(config.receptive_field)
-    stretch = segments(recording.trials, recording.valid & rows)
-    used = stretch[stretch >= 0]
-    longest = int(np.bincount(used).max()) if used.size else 0
-    if frames > longest > 0:
-        rate = recording.rate
-        raise InvalidInput(
-            f"The receptive field of {in_words(frames, rate)} is longer than the "
-            f"longest stretch to train on, {in_words(longest, rate)} without the "
-            "border of a trial, an unused row or a held-out part; choose a shorter one."
-        )
+def _split(
+    recording: Recording, target: Target | None, config: PipelineConfig, frames: int
+) -> Split:
+    """Return the split of a fit with a receptive field of so many frames."""
+    gap = config.decoding.gap((frames, 0), recording.rate)
+    usable = recording.valid
+    if target is not None and target.stimulus is not None:
+        split = target.folds(recording, gap, config.decoding.n_blocks)[-1]
+    else:
+        if target is not None and config.target.mode != "time":
+            usable = usable & target.known
+        split = validation_split(usable, gap, recording.trials)
+    stretch = segments(recording.trials, recording.valid & split.train)
+    if frames > np.bincount(stretch[stretch >= 0]).max():
+        raise InvalidInput(f"No stretch to train on has {frames} frames.")
+    return split
+
+
+def _longest(
+    recording: Recording, target: Target | None, config: PipelineConfig, frames: int
+) -> int:
+    """Return the longest receptive field below `frames` that fits; 0 for none."""
+    fits, too_long = 0, frames
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        try:
+            _split(recording, target, config, middle)
+        except InvalidInput:
+            too_long = middle
+        else:
+            fits = middle
+    return fits

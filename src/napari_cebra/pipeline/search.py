@@ -12,6 +12,7 @@ from napari_cebra.decoding import Split, contiguous_folds
 from napari_cebra.pipeline.encoder_shape import LONGEST, EncoderShape
 from napari_cebra.pipeline.fit_split import fit_split
 from napari_cebra.pipeline.search_result import (
+    LEAST_DIMENSION,
     SearchLine,
     SearchResult,
     propose,
@@ -36,7 +37,6 @@ _TRIES = 4
 _FOLDS = 3
 _TEMPERATURES = (0.5, 2.0, 4.0)
 _DIMENSIONS = (0.25, 0.5, 2.0)
-_LEAST_DIMENSION = 3
 _WIDEST_KERNEL = 12
 """A wider one takes longer than all else together."""
 
@@ -195,7 +195,7 @@ class Search:
             return [replace(training, temperature=round(v, 3)) for v in values]
         if name == "dimension":
             old = training.output_dimension
-            found = {max(_LEAST_DIMENSION, round(old * f)) for f in _DIMENSIONS}
+            found = {max(LEAST_DIMENSION, round(old * f)) for f in _DIMENSIONS}
             return [
                 replace(training, output_dimension=v) for v in sorted(found - {old})
             ]

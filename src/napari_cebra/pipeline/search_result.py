@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from napari_cebra.pipeline.config import PipelineConfig
     from napari_cebra.recording import Recording
 
+LEAST_DIMENSION = 3
+"""Fewest latents that are tried."""
+
 _MEASURES = {
     None: "goodness of fit",
     "index": "mean frame error",
@@ -237,7 +240,12 @@ class SearchResult:
             return "Nothing was tried to its end, so nothing is proposed."
         start = self.lines[0]
         what = self.measure
-        if proposed is start:
+        if len(self.lines) == 1:
+            text = (
+                "Only the settings the search started from were tried "
+                f"({what} {self.shown(start)}); nothing was compared with them."
+            )
+        elif proposed is start:
             text = (
                 "The settings the search started from are proposed: nothing tried is "
                 f"clearly better ({what} {self.shown(start)})."
@@ -247,14 +255,58 @@ class SearchResult:
                 f"Proposed: {proposed.text}; {what} {self.shown(proposed)}, with "
                 f"the settings it started from {self.shown(start)}."
             )
-            tried = [line.frames for line in self.lines]
-            at_the_end = proposed.frames in (min(tried), max(tried))
-            if at_the_end and proposed.frames != start.frames:
+            if ends := self.ends():
                 text += (
-                    " No window beyond this one was tried: use it and search again "
-                    "to do so."
+                    f" It is at the end of what was tried ({', '.join(ends)}): use it "
+                    "and search again to try what lies beyond."
+                )
+            if kernel := self.widest_kernel():
+                text += (
+                    f" No first kernel above {kernel} frames was tried; a wider one "
+                    "can be set by hand."
                 )
         return text if self.complete else f"{text} The search was stopped early."
+
+    def ends(self) -> tuple[str, ...]:
+        """Return in which respects the proposal is the end of what was tried.
+
+        Not where it has what the search started from, nor where a search goes no
+        further: one frame, `LEAST_DIMENSION`.
+        """
+        proposed = self.proposed
+        if proposed is None:
+            return ()
+        new, old = proposed.training, self.lines[0].training
+        tried = [line.training for line in self.lines]
+        frames, dimension = proposed.frames, new.output_dimension
+        ends = []
+        if frames not in (1, self.lines[0].frames) and _ends(
+            frames, [line.frames for line in self.lines]
+        ):
+            ends.append(f"receptive field {proposed.window}")
+        if new.temperature != old.temperature and _ends(
+            new.temperature, [t.temperature for t in tried]
+        ):
+            ends.append(f"temperature {new.temperature:g}")
+        if dimension not in (LEAST_DIMENSION, old.output_dimension) and _ends(
+            dimension, [t.output_dimension for t in tried]
+        ):
+            ends.append(f"{dimension} latents")
+        return tuple(ends)
+
+    def widest_kernel(self) -> int | None:
+        """Return the proposed first kernel where a wider one fits but was not tried.
+
+        None also where it is what the kind of encoder has by itself.
+        """
+        proposed = self.proposed
+        shape = None if proposed is None else EncoderShape.of(proposed.training)
+        if shape is None or shape.first_kernel in (None, shape.frames):
+            return None
+        tried = [
+            line.first_kernel or 0 for line in self.lines if line.frames == shape.frames
+        ]
+        return shape.kernel if shape.kernel == max(tried) else None
 
     def judged(self) -> str:
         """Return which rows judged the lines, and which were not looked at."""
@@ -270,6 +322,10 @@ class SearchResult:
         if self.left_out:
             text += f" Not searched: {'; '.join(self.left_out)}."
         return text
+
+
+def _ends(value: float, tried: Sequence[float]) -> bool:
+    return value in (min(tried), max(tried))
 
 
 def _cost(training: TrainConfig, n_neurons: int) -> int:

@@ -107,13 +107,22 @@ class BehaviourForm(QWidget):
             self._n_frames = n_frames
             self._tell_rows()
 
+    def check_length(self) -> None:
+        """Refuse a table that is known to be of another length than the recording.
+
+        Raises
+        ------
+        InvalidInput
+        """
+        if self._read is not None and self._n_frames is not None:
+            self._read.check_length(self._n_frames, "the recording")
+
     def _tell_rows(self) -> None:
         """Say how long the table is, as an error where that cannot be loaded."""
         if self._read is None:
             return
         try:
-            if self._n_frames is not None:
-                self._read.check_length(self._n_frames, "the recording")
+            self.check_length()
         except InvalidInput as error:
             self.table_message.error(str(error))
             return

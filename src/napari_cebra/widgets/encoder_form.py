@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel, QLineEdit, QWidget
 
 from napari_cebra.embedding import TrainConfig
 from napari_cebra.embedding.descriptions import receptive_field
+from napari_cebra.embedding.published import describe
 from napari_cebra.pipeline.encoder_shape import LONGEST, EncoderShape
 from napari_cebra.pipeline.fit_split import in_words
 from napari_cebra.recording import InvalidInput
@@ -24,49 +25,94 @@ KIND_NAMES = {
     "wide": "Wide first convolution",
     _OWN: "Own description",
 }
-_NUMBER = re.compile(r"\s*(\d*[.,]?\d*)")
+_TYPED = re.compile(r"\s*(\d+[.,]?\d*|[.,]\d+)\s*([a-z]*)\s*")
+_SECONDS = ("s", "sec", "second", "seconds")
+_FRAMES = ("f", "frame", "frames")
 
 
 class Length(Whole):
-    """A number of frames, shown and typed in seconds where the rate is known."""
+    """A number of frames, shown and typed in seconds where the rate is known.
+
+    Either unit may be typed. What cannot be taken leaves the value as it is;
+    `refused` says why.
+    """
+
+    refused = Signal(str)
 
     _rate: float | None = None  # of the class: Qt asks for texts while it is made
 
     def __init__(self, high: int, value: int) -> None:
         super().__init__(1, high, value)
+        self.lineEdit().textEdited.connect(lambda _: self.refused.emit(""))
+        self.valueChanged.connect(lambda _: self.refused.emit(""))
 
     def set_rate(self, rate: float | None) -> None:
         """Show seconds at this rate; frames for None."""
         self._rate = rate
         self.setValue(self.value())
         self.lineEdit().setText(self.textFromValue(self.value()))
+        self.refused.emit("")
 
     def textFromValue(self, frames: int) -> str:
         """Return frames as a person reads them."""
         if self._rate is None:
-            return f"{frames} frame{'s' if frames != 1 else ''}"
+            return _frames(frames)
         seconds = frames / self._rate
         return f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.1f} s"
 
     def valueFromText(self, text: str) -> int:
         """Return what was typed as frames."""
-        number = _NUMBER.match(text)[1].replace(",", ".")
         try:
-            typed = float(number)
-        except ValueError:
+            return self._read(text)
+        except InvalidInput:
             return self.value()
-        frames = round(typed if self._rate is None else typed * self._rate)
-        return min(max(frames, self.minimum()), self.maximum())
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Take any number, with or without its unit."""
-        number = _NUMBER.match(text)
-        rest = text[number.end() :].strip()
-        if not "seconds".startswith(rest) and not "frames".startswith(rest):
-            return QValidator.State.Invalid, text, position
-        has_number = any(sign.isdigit() for sign in number[1])
-        state = QValidator.State.Acceptable
-        return (state if has_number else QValidator.State.Intermediate), text, position
+        """Let anything be typed; only a length in range is taken."""
+        try:
+            self._read(text)
+        except InvalidInput:
+            return QValidator.State.Intermediate, text, position
+        return QValidator.State.Acceptable, text, position
+
+    def fixup(self, text: str) -> str:
+        """Say what is wrong; Qt then puts back the last value."""
+        try:
+            self._read(text)
+        except InvalidInput as error:
+            kept = self.textFromValue(self.value())
+            self.refused.emit(f"{error} It is left at {kept}.")
+        return text
+
+    def _read(self, text: str) -> int:
+        """Return a length as frames, or raise what is accepted."""
+        if text == self.textFromValue(self.value()):
+            return self.value()  # which the text may have rounded
+        shown, rate = text.strip(), self._rate
+        typed = _TYPED.fullmatch(text.lower())
+        unit = typed[2] if typed else ""
+        if typed is None or unit not in ("", *_SECONDS, *_FRAMES):
+            examples = '"0.5 s" or "15 frames"' if rate else '"15 frames"'
+            raise InvalidInput(
+                f'"{shown}" is not a receptive field; type a number with its '
+                f"unit, such as {examples}."
+            )
+        number = float(typed[1].replace(",", "."))
+        in_seconds = unit in _SECONDS or (unit == "" and rate is not None)
+        if in_seconds and rate is None:
+            raise InvalidInput(
+                f'"{shown}" needs the imaging rate, which is not known; type the '
+                'receptive field in frames, such as "15 frames".'
+            )
+        if not in_seconds and number != int(number):
+            raise InvalidInput(f'"{shown}" is not a whole number of frames; type one.')
+        frames = round(number * rate) if in_seconds else int(number)
+        if not self.minimum() <= frames <= self.maximum():
+            low, high = (in_words(n, rate) for n in (self.minimum(), self.maximum()))
+            raise InvalidInput(
+                f'"{shown}" is out of range; this kind of encoder sees {low} to {high}.'
+            )
+        return frames
 
 
 class EncoderForm(QWidget):
@@ -85,6 +131,7 @@ class EncoderForm(QWidget):
         self._base = TrainConfig()
         self._rate: float | None = None
         self._recommended: str | None = None
+        self._shown: EncoderShape | None = None
 
         rows = self._rows = form(self)
         self._kind = add(
@@ -115,15 +162,14 @@ class EncoderForm(QWidget):
         self._count.setWordWrap(True)
         self._count.setStyleSheet("color: #909090;")
         rows.addRow("", self._count)
-        self._problem = QLabel()
-        self._problem.setWordWrap(True)
-        self._problem.setStyleSheet("color: #d9a032;")
-        self._problem.hide()
+        self._refusal, self._problem = _Warning(), _Warning()
+        rows.addRow(self._refusal)
         rows.addRow(self._problem)
         self.first_kernel = Whole(0, 10, 0, "frames")
         self._offer_kinds()
         self.setValue(self._base)
 
+        self._length.refused.connect(self._refusal.say)
         self._length.valueChanged.connect(self._on_changed)
         self._kind.currentIndexChanged.connect(self._on_kind)
         self._own.editingFinished.connect(self._on_changed)
@@ -150,6 +196,7 @@ class EncoderForm(QWidget):
     def setValue(self, config: TrainConfig) -> None:
         """Show the encoder of a training."""
         self._base = config
+        self._refusal.say("")
         shape = EncoderShape.of(config)
         widgets = (self._kind, self._length, self._own, self.first_kernel)
         blocked = [widget.blockSignals(True) for widget in widgets]
@@ -178,8 +225,7 @@ class EncoderForm(QWidget):
 
     def set_problem(self, text: str) -> None:
         """Say why this receptive field cannot be trained here; "" if it can."""
-        self._problem.setText(text)
-        self._problem.setVisible(bool(text))
+        self._problem.say(text)
 
     def _offer_kinds(self) -> None:
         self._kind.set_items(
@@ -200,6 +246,10 @@ class EncoderForm(QWidget):
         self._length.setMaximum(LONGEST if published else _LONGEST_MEAN)
 
     def _on_kind(self) -> None:
+        if self._kind.value() == _OWN and self._shown is not None:
+            # What was shown until now, as a description to go on from.
+            name, first = self._shown.settings().values()
+            self._own.setText(name if first is None else describe(name, first))
         blocked = self.first_kernel.blockSignals(True)
         self.first_kernel.setValue(0)  # each kind has its own
         self.first_kernel.blockSignals(blocked)
@@ -212,7 +262,7 @@ class EncoderForm(QWidget):
 
     def _show(self) -> None:
         """Show what belongs to the kind, and the length in frames."""
-        shape = self._shape()
+        shape = self._shown = self._shape()
         set_row_visible(self._rows, self._own, shape is None)
         set_row_visible(self._rows, self._length, shape is not None)
         self.first_kernel.setEnabled(shape is not None and shape.kind != "wide")
@@ -238,6 +288,20 @@ class EncoderForm(QWidget):
         except InvalidInput:
             return ""  # `set_problem` says why
         return f"Receptive field: {in_words(frames, self._rate)}"
+
+
+class _Warning(QLabel):
+    """A sentence below a field, shown while there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setStyleSheet("color: #d9a032;")
+        self.hide()
+
+    def say(self, text: str) -> None:
+        self.setText(text)
+        self.setVisible(bool(text))
 
 
 def _frames(n: int) -> str:

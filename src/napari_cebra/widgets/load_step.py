@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
+from napari_cebra.pipeline.config import SourceConfig
 from napari_cebra.recording import NapariCebraError
 from napari_cebra.widgets import opening, preferences
-from napari_cebra.widgets.behaviour_form import BehaviourForm
+from napari_cebra.widgets.behaviour_form import BehaviourChoice, BehaviourForm
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.form_rows import Choice
 from napari_cebra.widgets.path_field import PathField
@@ -36,6 +37,7 @@ class LoadStep(Step):
         super().__init__(session, "Load")
         self._awaited: object = None  # what the recognition under way is for
         self._loading_layer: Any = None
+        self._attached = SourceConfig()  # whose table and movie are in use
         self._stand_in = ""
 
         built_in = QWidget()
@@ -91,6 +93,7 @@ class LoadStep(Step):
         if choice.kind == "project":
             self.projectChosen.emit(self.path.value())
             return
+        self.behaviour.check_length()  # no question about what would be refused
         if not self.session.may_replace(self):
             return
         layer = self._chosen_layer()
@@ -162,6 +165,7 @@ class LoadStep(Step):
             self.layer.setCurrentIndex(0)
         self.source.set_recognised(None)
         self.message.clear()
+        self._let_go_of_table()
         self._awaited = path
         if path is not None:
             self._look_at(None)
@@ -200,9 +204,22 @@ class LoadStep(Step):
         self._awaited = layer
         self.source.set_recognised(None)
         self.message.clear()
+        self._let_go_of_table()
         if layer is not None:
             self.source.set_recognised(opening.recognise_layer(layer))
         self.refresh()
+
+    def _let_go_of_table(self) -> None:
+        """Empty the table and movie of the recording that was loaded last."""
+        chosen, attached = self.behaviour.value(), self._attached
+        if chosen.table is None or str(chosen.table) != attached.variables:
+            return
+        movie = chosen.movie if str(chosen.movie) != attached.movie else None
+        self.behaviour.setValue(BehaviourChoice(movie=movie))
+        self.behaviour.table_message.info(
+            f"{chosen.table.name} belongs to the recording loaded before; choose the "
+            "table of this one, if there is one."
+        )
 
     def _chosen_layer(self) -> Any:
         name = self.layer.value()
@@ -259,7 +276,7 @@ class LoadStep(Step):
     # What was loaded.
 
     def _on_job_errored(self, text: str) -> None:
-        """Say it at the file that is to blame."""
+        """Say it at the button, and at the file that is to blame."""
         stage = getattr(self._job.last_report, "text", "") if self._job else ""
         at = {
             opening.TABLE: self.behaviour.table_message,
@@ -267,12 +284,15 @@ class LoadStep(Step):
         }.get(stage, self.message)
         if at is not self.message:
             self.fold.setValue(True)
-        at.error(text)
+            at.error(text)
+        self.message.error(text)
 
     def _on_opened(self, opened: Opened) -> None:
         session = self.session
         workspace = session.workspace
         session.config = replace(session.config, source=opened.source)
+        if opened.source.variables is not None:
+            self._attached = opened.source
         session.accompaniment = opened.accompaniment
         session.select = opened.select
         session.movie_source = session.missing_stack = None
@@ -285,6 +305,7 @@ class LoadStep(Step):
         elif workspace.stack is not None:
             workspace.set_stack(None)
         workspace.set_rois(opened.rois, forget_history=True)
+        session.loaded.emit()
         if opened.recording is not None:
             workspace.set_recording(opened.recording)
             session.show_traces()

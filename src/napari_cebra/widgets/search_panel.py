@@ -111,6 +111,10 @@ class SearchPanel(QWidget):
         self._judged.setText(result.judged())
         self._show_parts(under_way=False)
 
+    def outcome(self) -> tuple[QWidget, ...]:
+        """Return what is to be seen once a search has ended, most important first."""
+        return self._text, self.use_button, self.close_button
+
     def chosen(self) -> SearchLine | None:
         """Return the line that is chosen."""
         row = self.table.currentRow()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_cebra.pipeline import PipelineConfig
+    from napari_cebra.pipeline.config import TargetConfig
     from napari_cebra.pipeline.search import Search, SearchReport
     from napari_cebra.pipeline.search_result import SearchResult
     from napari_cebra.recording import Recording
@@ -35,6 +36,18 @@ class Searching(QObject):
         self._step, self._panel = step, panel
         self._job: Job | None = None
         self._search: Search | None = None
+        self._target: TargetConfig | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the search has not ended yet."""
+        return self._job is not None
+
+    @property
+    def target(self) -> TargetConfig | None:
+        """Target of the search under way, or shown; None without one."""
+        there = self.is_under_way or self._panel.value() is not None
+        return self._target if there else None
 
     def begin(self, recording: Recording, config: PipelineConfig) -> None:
         """Search settings for a recording, from those of `config` on."""
@@ -56,7 +69,7 @@ class Searching(QObject):
         )
         if job is None:
             return
-        self._job, self._search = job, None
+        self._job, self._search, self._target = job, None, config.target
         self._panel.begin()
         job.progressed.connect(self._on_report)
         job.stopped.connect(self._on_stopped)
@@ -86,3 +99,4 @@ class Searching(QObject):
         if self._job is not None:
             self._job = self._search = None
             self._panel.setValue(result)
+            self._step.bring_into_view(*self._panel.outcome(), self._step.button)

@@ -56,6 +56,9 @@ class Session(QObject):
     """
 
     autosaveWanted = Signal()
+    # Another recording is open, other than by a project: what was chosen for the
+    # last one may not fit it. Comes before its traces, where it brings any.
+    loaded = Signal()
     docksChanged = Signal()
     configChanged = Signal()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from napari_cebra.recording import NapariCebraError
 from napari_cebra.viewer.connections import Connections
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from napari_cebra.widgets.session import Session
 
 StepState = Literal["todo", "busy", "done", "locked"]
+_SETTLE_MS = 50
+_MARGIN = 8
 
 
 class Step(QWidget):
@@ -61,6 +63,7 @@ class Step(QWidget):
         self._job: Job | None = None
         self._on_result: Callable[[Any], None] = lambda _: None
         self._stopped_text = ""
+        self._wanted: tuple[QWidget, ...] = ()  # to be scrolled to
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -100,6 +103,21 @@ class Step(QWidget):
             self.message.error(str(error))
             return False
         return True
+
+    def bring_into_view(self, *parts: QWidget) -> None:
+        """Scroll the page until these are seen, the first before all others."""
+        self._wanted = parts
+        # Once the layout has settled, and the page was opened that follows.
+        QTimer.singleShot(_SETTLE_MS, self._scroll)
+
+    def _scroll(self) -> None:
+        parent = self.parentWidget()
+        while parent is not None and not isinstance(parent, QScrollArea):
+            parent = parent.parentWidget()
+        for part in reversed(self._wanted):
+            if parent is not None and part.isVisible():
+                parent.ensureWidgetVisible(part, 0, _MARGIN)
+        self._wanted = ()
 
     def start_job(
         self,
@@ -172,3 +190,5 @@ class Step(QWidget):
     def _on_job_finished(self) -> None:
         self._job = None
         self.refresh()
+        if self.message.text():
+            self.bring_into_view(self.message, *self._wanted)

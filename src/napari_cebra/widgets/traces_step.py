@@ -83,6 +83,7 @@ class TracesStep(Step):
         self.rois.newLayerWanted.connect(lambda: self.try_to(self._new_layer))
         self.rois.valueChanged.connect(self.refresh)
         session.configChanged.connect(self._show_config)
+        session.loaded.connect(self._on_loaded)
         self.dff.valueChanged.connect(self._on_dff)
         self._settle.timeout.connect(self._recompute)
         self.apply_button.clicked.connect(self._recompute)
@@ -99,8 +100,8 @@ class TracesStep(Step):
         layers = session.viewer.layers
         connect(layers.events.inserted, self._offer_layers)
         connect(layers.events.removed, self._offer_layers)
-        self._show_config()
         self._offer_layers()
+        self._show_config()
         self._on_stack()
 
     def value(self) -> tuple[RoiChoice, DffSettings]:
@@ -215,7 +216,22 @@ class TracesStep(Step):
 
     def _on_stack(self) -> None:
         self._flagged = ()
+        self.message.clear()  # it told of another recording
         self.refresh()
+
+    def _on_loaded(self) -> None:
+        """Take the recording's own ROIs where it brings some, else none of a file."""
+        if not self._take_own_rois() and self.rois.value().source != "grid":
+            self.rois.setValue(RoiChoice())
+        self._on_stack()
+
+    def _take_own_rois(self) -> bool:
+        """Choose the layer of the ROIs that are open; False where there are none."""
+        layer = self.session.main_view.rois.layer
+        if layer is None:
+            return False
+        self.rois.setValue(RoiChoice("layer", layer.name))
+        return True
 
     def _on_picked(self, *_: object) -> None:
         workspace = self.session.workspace
@@ -259,6 +275,7 @@ class TracesStep(Step):
         blocked = self.dff.blockSignals(True)
         self.dff.setValue(self.session.config.dff)
         self.dff.blockSignals(blocked)
+        self._take_own_rois()
 
     def _on_extracted(self, result: Extracted) -> None:
         workspace = self.session.workspace

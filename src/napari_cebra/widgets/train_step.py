@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtWidgets import QHBoxLayout, QPushButton
 
 from napari_cebra.embedding import TrainConfig, recommended
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_cebra.pipeline import Embedding, PipelineConfig
+    from napari_cebra.pipeline.config import TargetConfig
     from napari_cebra.pipeline.fit import FitReport
     from napari_cebra.pipeline.search_result import SearchLine
     from napari_cebra.recording import Recording
@@ -47,6 +49,7 @@ class TrainStep(Step):
         super().__init__(session, "Train", bar)
         self._recommended: TrainConfig | None = None
         self._coloured_by: str | None = None
+        self._afresh = False  # the next traces are of a recording just loaded
         self.form = TrainingForm()
         self.search_button = QPushButton("Search…")
         self.search_button.setToolTip(
@@ -78,6 +81,7 @@ class TrainStep(Step):
         self.recommended_button.clicked.connect(self._back_to_recommended)
         self.panel.useWanted.connect(self._use)
         session.configChanged.connect(self._show_config)
+        session.loaded.connect(self._on_loaded)
         connect = self.connections.add
         connect(session.workspace.recording_changed, self._on_recording)
         connect(session.workspace.embedding_changed, self.refresh)
@@ -207,11 +211,10 @@ class TrainStep(Step):
         self.session.workspace.set_embedding(embedding)
         self.session.autosave()
         if embedding.complete:
-            held = embedding.bits_heldout
-            tell = (
-                self.message.info if held is None or held > 0 else self.message.warning
-            )
+            by_chance = _is_chance(embedding)
+            tell = self.message.warning if by_chance else self.message.info
             tell(_verdict(embedding))
+            self.bring_into_view(self.message, self.plot)
             self.completed.emit()
         else:
             self.message.warning(
@@ -229,6 +232,9 @@ class TrainStep(Step):
             lambda: self.start_job("training", "Embedding", embed, self._on_trained)
         )
 
+    def _on_loaded(self) -> None:
+        self._afresh = True
+
     def _on_recording(self) -> None:
         recording = self.session.workspace.recording
         if self.session.workspace.embedding is None:
@@ -238,7 +244,8 @@ class TrainStep(Step):
         if recording is not None:
             names = [] if recording.stimulus is None else [STIMULUS]
             names += [variable.name for variable in recording.variables]
-            self.form.set_targets(names)
+            self.form.set_targets(names, afresh=self._afresh)
+            self._afresh = False
             self.form.encoder.set_rate(recording.rate)
             self._recommend()
         self.refresh()
@@ -255,11 +262,27 @@ class TrainStep(Step):
         # Another target asks for other settings, unless a person chose them.
         if value.config == self._recommended:
             self._recommend()
-        found = self.panel.value()
-        if found is not None and found.config.target != value.target:
-            self.searching.forget()  # it told of another target
+        searched = self.searching.target
+        if searched is not None and searched != value.target:
+            self._put_search_away(searched)
         self._show_problem()
         self._refresh_buttons()
+
+    def _put_search_away(self, searched: TargetConfig) -> None:
+        """Let go of a search for another target, and say so."""
+        of = searched.name or "time alone"
+        if searched.name is not None and searched.mode == "hybrid":
+            of += " and time"
+        what = (
+            f"The search for {of} was stopped"
+            if self.searching.is_under_way
+            else f"What was found for {of} is put away"
+        )
+        self.searching.forget()
+        self.message.info(
+            f"{what}: that is no longer what is learnt from. Search again for the new "
+            "choice."
+        )
 
     def _show_problem(self) -> None:
         """Say at the receptive field, before Train, that it does not fit in."""
@@ -325,6 +348,21 @@ def _training(
     return (yield from session.fit.run(latents_every=_SNAPSHOT_SECONDS))
 
 
+def _is_chance(embedding: Embedding) -> bool:
+    """Whether the held-out goodness of fit is 0, as far as it can be told.
+
+    It is told to the second decimal as shown, and to two standard deviations of
+    its jumps from one evaluation to the next.
+    """
+    held, log = embedding.bits_heldout, embedding.choosing_log
+    if held is None:
+        return False
+    jumps = np.diff(embedding.log.bits_heldout if log is None else log.bits_heldout)
+    jumps = jumps[np.isfinite(jumps)]
+    spread = float(np.std(jumps) / np.sqrt(2)) if jumps.size > 1 else 0.0
+    return held < max(0.005, 2 * spread)
+
+
 def _summary(embedding: Embedding) -> str:
     bits = embedding.bits_heldout
     held = "" if bits is None else f", {bits:.2f} bits held out"
@@ -333,13 +371,17 @@ def _summary(embedding: Embedding) -> str:
 
 def _verdict(embedding: Embedding) -> str:
     train, held = embedding.bits_train, embedding.bits_heldout
-    parts = [f"Trained {embedding.steps} steps in {embedding.seconds:.0f} s"]
+    choosing, fitting = embedding.choosing_seconds, embedding.seconds
+    parts = [
+        f"Trained in {choosing + fitting:.0f} s ({choosing:.0f} s to choose the number "
+        f"of steps, {fitting:.0f} s for the final fit of {embedding.steps})"
+    ]
     if train is not None:
         parts.append(f"goodness of fit {train:.2f} bits on the training rows")
     if held is not None:
         parts.append(f"{held:.2f} bits on held-out rows")
     sentence = ", ".join(parts) + "."
-    if held is not None and held <= 0:
+    if _is_chance(embedding):
         sentence += (
             " That is no better than chance: what was learnt does not carry over to "
             "rows it was not trained on, so the cloud may show order that is not there."

@@ -249,12 +249,19 @@ class TrainingForm(QWidget):
         self.blockSignals(blocked)
         self._on_changed()
 
-    def set_targets(self, names: Iterable[str]) -> None:
-        """Offer these targets; without any, only time mode is left."""
+    def set_targets(self, names: Iterable[str], *, afresh: bool = False) -> None:
+        """Offer these targets; without any, only time mode is left.
+
+        Parameters
+        ----------
+        names : iterable of str
+        afresh : bool
+            Of another recording: learn from them, whatever was chosen for the last.
+        """
         names = list(names)
         had_any = self._target.count() > 0
         self._target.set_items((name, name) for name in names)
-        if bool(names) != had_any:
+        if afresh or bool(names) != had_any:
             self._mode.setValue("behavior" if names else "time")
         self._on_changed()
 
