@@ -7,7 +7,8 @@
 Each result is one line of JSON in a file of the folder ``--to``, and what is
 there is not computed again, so a long run can be broken off and several can
 share the work. What the published recipe has reached so far is in
-``reference.jsonl`` beside this file; copy it there first. Where one block is tested per seed, seed s tests the block
+``reference.jsonl`` beside this file; copy it there first. Where one block is
+tested per seed, seed s tests the block
 4 - s (of a movie: repeat 9 - 2 s). One thread; seconds are the processor's.
 """
 

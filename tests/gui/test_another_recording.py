@@ -123,7 +123,7 @@ def test_a_table_is_not_attached_to_the_next_recording(
     asked = []
     monkeypatch.setattr(
         "napari_cebra.widgets.session.may_discard",
-        lambda parent, name: asked.append(name),
+        lambda parent, name, results: asked.append(name),
     )
     table.write_text("speed\n" + "\n".join(str(k / 2) for k in range(49)))
     behaviour._table.setValue(table)

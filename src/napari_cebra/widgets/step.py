@@ -63,7 +63,7 @@ class Step(QWidget):
         self._job: Job | None = None
         self._on_result: Callable[[Any], None] = lambda _: None
         self._stopped_text = ""
-        self._wanted: tuple[QWidget, ...] = ()  # to be scrolled to
+        self._in_view: tuple[QWidget, ...] = ()  # to be scrolled to
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -106,7 +106,7 @@ class Step(QWidget):
 
     def bring_into_view(self, *parts: QWidget) -> None:
         """Scroll the page until these are seen, the first before all others."""
-        self._wanted = parts
+        self._in_view = parts
         # Once the layout has settled, and the page was opened that follows.
         QTimer.singleShot(_SETTLE_MS, self._scroll)
 
@@ -114,10 +114,10 @@ class Step(QWidget):
         parent = self.parentWidget()
         while parent is not None and not isinstance(parent, QScrollArea):
             parent = parent.parentWidget()
-        for part in reversed(self._wanted):
+        for part in reversed(self._in_view):
             if parent is not None and part.isVisible():
                 parent.ensureWidgetVisible(part, 0, _MARGIN)
-        self._wanted = ()
+        self._in_view = ()
 
     def start_job(
         self,
@@ -191,4 +191,4 @@ class Step(QWidget):
         self._job = None
         self.refresh()
         if self.message.text():
-            self.bring_into_view(self.message, *self._wanted)
+            self.bring_into_view(self.message, *self._in_view)
