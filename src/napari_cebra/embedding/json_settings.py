@@ -54,13 +54,23 @@ class JsonSettings:
         InvalidInput
             If the text is not a JSON object of known settings.
         """
-        try:
-            settings = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InvalidInput(
-                f"The {cls.what} settings are not valid JSON ({error}); write them "
-                "again from the program."
-            ) from error
-        if not isinstance(settings, dict):
-            raise InvalidInput(f"The {cls.what} settings must be a JSON object.")
-        return cls.from_dict(settings)
+        return cls.from_dict(json_object(text, f"The {cls.what} settings"))
+
+
+def json_object(text: str, what: str) -> dict[str, Any]:
+    """Return the JSON object in a text; `what` begins the sentence if there is none.
+
+    Raises
+    ------
+    InvalidInput
+        If the text is not a JSON object.
+    """
+    try:
+        stored = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(
+            f"{what} are not valid JSON ({error}); write them again from the program."
+        ) from error
+    if not isinstance(stored, dict):
+        raise InvalidInput(f"{what} must be a JSON object.")
+    return stored

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from napari_cebra.decoding.knn import Weighting
 from napari_cebra.embedding.config import TrainConfig, recommended
+from napari_cebra.embedding.json_settings import json_object
 from napari_cebra.pipeline.encoder_shape import EncoderConfig
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.traces import TraceKind
@@ -346,16 +347,7 @@ class PipelineConfig:
         InvalidInput
             If the text is not a JSON object of known settings.
         """
-        try:
-            stored = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InvalidInput(
-                f"The settings are not valid JSON ({error}); write them again from "
-                "the program."
-            ) from error
-        if not isinstance(stored, dict):
-            raise InvalidInput("The settings must be a JSON object.")
-        return cls.from_dict(stored)
+        return cls.from_dict(json_object(text, "The settings"))
 
 
 def _section(cls: type[_T], name: str, stored: Any) -> _T:
