@@ -94,10 +94,20 @@ class Person:
             self.qtbot.waitUntil(condition, timeout=60_000)
         self.qtbot.waitUntil(lambda: not jobs.under_way, timeout=60_000)
 
+    def sees(self, *parts) -> None:
+        """Without scrolling."""
+
+        def in_sight() -> bool:
+            shown = [part.visibleRegion().boundingRect().height() for part in parts]
+            return shown == [part.height() for part in parts]
+
+        self.qtbot.waitUntil(in_sight, timeout=3000)
+
     def computes_shares(self) -> None:
         self.dock.show_step(self.dock.shares)
         self.clicks(self.dock.shares.button)
         self.waits(lambda: self.workspace.shares is not None)
+        self.sees(self.dock.shares.table, self.dock.shares.message)
 
 
 @pytest.fixture
@@ -262,8 +272,10 @@ def test_variables_are_compared_and_their_cost_is_told(person, fitted):
     training = fitted[1].config.training
     person.dock.train.setValue(TrainingChoice(CONFIG.target, training))
     assert "1 frame), 20 steps, temperature 0.2, 3 latents" in step.cost.text()
+    person.viewer.window.resize(1280, 640)
     person.clicks(step.button)
     person.waits(lambda: person.workspace.comparison is not None)
+    person.sees(step.verdicts, step.message)
 
     found = person.workspace.comparison
     config = replace(CONFIG, training=fitted[1].config.training)

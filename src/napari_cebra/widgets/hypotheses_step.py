@@ -221,6 +221,7 @@ class HypothesesStep(Step):
             return  # another was loaded meanwhile
         self.session.workspace.set_comparison(comparison)
         self.session.autosave()
+        self.bring_into_view(self.table, self.verdicts)
 
     def _on_comparison(self) -> None:
         comparison = self.session.workspace.comparison

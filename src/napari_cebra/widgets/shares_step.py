@@ -150,6 +150,7 @@ class SharesStep(Step):
         self.session.workspace.set_shares(shares)
         self._view.show(self.form.value().latent)
         self.session.autosave()
+        self.bring_into_view(self.table)
 
     def _on_embedding(self) -> None:
         embedding = self.session.workspace.embedding
