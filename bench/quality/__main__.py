@@ -1,6 +1,7 @@
 """Held-out quality: our settings, the published recipe and the raw population.
 
 ``python bench/quality reference --cases alme-17724_fambegin2 --seeds 0``
+``python bench/quality fit`` (ours on the same splits as the reference, once)
 ``python bench/quality blocks --cases movie-300-10 track-120``
 ``python bench/quality bayes``, ``synthetic``, ``ablation``, ``ties``, ``table``
 
@@ -70,6 +71,8 @@ def jobs(options: argparse.Namespace) -> Iterator[Job]:
                     {**key, "ties": ties},
                     partial(published, made, seed, block, "napari_cebra", changes),
                 )
+        elif options.what == "fit":
+            yield key, partial(single, made, seed, block)
         elif options.what == "bayes":
             yield key, partial(bayes, made, BLOCKS - 1 - seed)
         else:
@@ -118,7 +121,9 @@ class Store:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    kinds = ("reference", "blocks", "bayes", "synthetic", "ablation", "ties", "table")
+    kinds = (
+        "reference", "fit", "blocks", "bayes", "synthetic", "ablation", "ties", "table",
+    )  # fmt: skip
     parser.add_argument("what", choices=kinds)
     parser.add_argument("--cases", nargs="*")
     parser.add_argument("--seeds", type=int, nargs="*", default=list(range(BLOCKS)))
