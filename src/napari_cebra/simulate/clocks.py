@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _RATE, _FRAMES, _MOVIE = 30.0, 3600, 300
 _BEGIN, _GAPS = 12.3, {700: 1, 1700: 4, 2900: 11}  # frames dropped after a row
-_LOG_RATE, _LOG_SPAN, _LOG_GAP = 100.0, (5.0, 128.0), (60.0, 63.0)
+_LOG_RATE, _LOG_SPAN, _LOG_GAP = 100.0, (5.0, 128.0), (60.005, 63.005)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class ThreeClocks:
     position, heading, side, shown : (T,)
         At the imaging frames: cm, radians, 0 or 1, movie frame (-1: none).
     logged : (T,) bool
-        Frames within a sample of the behaviour log.
+        Frames between two samples of the behaviour log.
     """
 
     folder: Path
@@ -109,7 +109,9 @@ def write_three_clocks(folder: str | os.PathLike[str], seed: int = 0) -> ThreeCl
     traces = rates + 0.1 * rng.standard_normal(rates.shape)
     np.save(folder / "traces.npy", traces.astype(np.float32))
     _write(folder / "frames.csv", time_s=at)
-    nearest = log[np.searchsorted((log[1:] + log[:-1]) / 2, at)]
+    after = np.clip(np.searchsorted(log, at), 1, log.size - 1)
+    between = log[after] - log[after - 1] < 1.5 / _LOG_RATE
+    between &= (at > log[0]) & (at < log[-1])
     return ThreeClocks(
         folder,
         at,
@@ -120,7 +122,7 @@ def write_three_clocks(folder: str | os.PathLike[str], seed: int = 0) -> ThreeCl
         heading,
         side,
         np.where(on, frames[row], -1),
-        np.abs(nearest - at) < 1 / _LOG_RATE,
+        between,
     )
 
 
