@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cebra.pipeline.align_times import read_times, row_times, table_of
-from napari_cebra.pipeline.behaviour import attach_shown, attach_table
+from napari_cebra.pipeline.behaviour import (
+    attach_shown,
+    attach_table,
+    read_variables,
+)
 from napari_cebra.pipeline.placed import AtTimes, Placed, SameRows
 from napari_cebra.recording import (
     Alignment,
@@ -124,7 +128,7 @@ def aligning(
     """
     if table is None and source.variables is not None:
         yield Progress(0, 0, "", BEHAVIOUR)
-        table = table_of(source.variables)
+        table = read_variables(source)
     if stimulus_log is None and source.stimulus_log is not None:
         yield Progress(0, 0, "", STIMULUS_LOG)
         stimulus_log = table_of(source.stimulus_log)
@@ -138,6 +142,11 @@ def aligning(
             at, column = _frame_times(recording), source.time_column
             placed, log = _placed("behaviour", table, column, align.behaviour, at)
             logs.append(log)
+            table, placed = _events_on_frames(table, log.clock, at, placed)
+        else:
+            table = table.on_frames(
+                recording.n_frames, recording.frame_times, recording.name
+            )
         recording = attach_table(
             recording, table, source, target, variables=variables, placed=placed
         )
@@ -214,7 +223,7 @@ def _on_frame_clock(
     elif table is not None and align.behaviour.method == "same rows":
         table.check_length(n, recording.name)
         if source.time_column is not None:
-            times = table.frame_times(source.time_column) / align.behaviour.per_second
+            times = table.frame_times(source.time_column, align.behaviour.per_second)
     if times is None or n < 2:
         return recording, None, []
     gaps = find_gaps(times)
@@ -232,6 +241,17 @@ def _on_frame_clock(
             "Hz of the recording."
         ]
     return replace(recording, frame_times=times), gaps, notes
+
+
+def _events_on_frames(
+    table: Table, clock: ClockMap, at: np.ndarray, placed: Placed
+) -> tuple[Table, Placed]:
+    """Put events frame by frame; they last, and are not resampled."""
+    from napari_cebra.io import EventTable
+
+    if not isinstance(table, EventTable):
+        return table, placed
+    return table.moved(clock.to).on_frames(at.size, at, "the recording"), SameRows()
 
 
 def _one_per_frame(times: np.ndarray, skip: int | None, n_frames: int) -> np.ndarray:

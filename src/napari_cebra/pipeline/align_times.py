@@ -86,8 +86,9 @@ def row_times(
 ) -> np.ndarray | None:
     """Return the (n,) seconds of each row of a log; None where it has no clock."""
     if column is not None:
-        return _numbers(table, column) / per_second
-    return table.times
+        _numbers(table, column)  # refuses words
+        return table.seconds(column, per_second)
+    return table.row_times
 
 
 def _edges(config: TimesConfig, table: Table) -> np.ndarray:

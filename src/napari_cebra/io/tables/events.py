@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from napari_cebra.io.tables.table import Table
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from napari_cebra.recording import VariableKind
 
@@ -50,6 +50,20 @@ class EventTable(Table):
     onset: np.ndarray = None  # type: ignore[assignment]
     offset: np.ndarray = None  # type: ignore[assignment]
     in_frames: bool = False
+
+    @property
+    def row_times(self) -> np.ndarray | None:
+        """(n,) float64: the different onsets, in order; None where they are frames."""
+        return None if self.in_frames else np.unique(self.onset)
+
+    def check_length(self, n_frames: int, of: str = "the stack") -> None:
+        """Accept any number of events."""
+
+    def moved(self, to: Callable[[np.ndarray], np.ndarray]) -> EventTable:
+        """Return the events in seconds on another clock, to which `to` leads."""
+        return replace(
+            self, onset=to(self.onset), offset=to(self.offset), in_frames=False
+        )
 
     def on_frames(
         self, n_frames: int, frame_times: np.ndarray | None, of: str = "the stack"

@@ -273,8 +273,24 @@ class Table:
             )
         return chosen
 
-    def frame_times(self, name: str) -> np.ndarray:
-        """Return (T,) float64 seconds of each row; a unit in the name counts.
+    @property
+    def row_times(self) -> np.ndarray | None:
+        """(n,) float64 seconds at which the rows were; None without a clock."""
+        return self.times
+
+    def seconds(self, name: str, per_second: float = 1.0) -> np.ndarray:
+        """Return a column of numbers in seconds.
+
+        Its unit is the one its name states, as in "time_ms", unless `per_second`
+        says another than seconds.
+        """
+        values = self.column(name)
+        if per_second != 1:
+            return values / per_second
+        return values * seconds_per_unit(name)
+
+    def frame_times(self, name: str, per_second: float = 1.0) -> np.ndarray:
+        """Return (T,) float64 seconds of each row, as `seconds` says.
 
         Raises
         ------
@@ -288,7 +304,7 @@ class Table:
                 f"Column {name!r} of {self.name} is not a clock: {wrong}, but its "
                 "seconds must rise from row to row; choose another column or none."
             )
-        return times * seconds_per_unit(name)
+        return self.seconds(name, per_second)
 
     def _numbered(self, name: str, what: str) -> np.ndarray:
         values = self.column(name)
