@@ -232,7 +232,37 @@ def _activity(group: argparse._ArgumentGroup) -> None:
 
 def _clock(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--variables", metavar="FILE", help="CSV with one row per imaging frame")
+    add(
+        "--variables",
+        metavar="FILE",
+        help="what was shown and done: CSV, Excel, MAT, npz, HDF5, NWB, poses of "
+        "DeepLabCut, or events with onsets",
+    )
+    add(
+        "--variables-part",
+        metavar="PART",
+        help="sheet, struct, clock or table inside that file (a wrong one lists all)",
+    )
+    add(
+        "--column",
+        dest="columns",
+        action="append",
+        metavar="NAME[:KIND[:PERIOD]]",
+        help="column to keep as a variable, and how its numbers are to be read; can be "
+        "repeated (default: all without a role)",
+    )
+    add(
+        "--likelihood",
+        type=float,
+        metavar="P",
+        help="of poses: positions less likely are not used (default 0.6)",
+    )
+    add(
+        "--longest-gap",
+        type=int,
+        metavar="ROWS",
+        help="of poses: longest gap that is filled in by a line (default 10)",
+    )
     add("--shown-column", metavar="C", help="movie frame shown, from 0; empty = none")
     add("--repeat-column", metavar="C", help="number of the showing")
     add("--trial-column", metavar="C", help="trial; no window crosses its border")

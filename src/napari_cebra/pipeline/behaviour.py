@@ -170,10 +170,10 @@ def _variables(
 ) -> list[Variable]:
     """Columns that were chosen, or all without a role; the target in any case."""
     free = [ColumnConfig(name) for name in _free_columns(table, source)]
-    chosen = source.columns or free
+    chosen = free if source.columns is None else list(source.columns)
     if target is not None and target.name in table.names:
         if target.name not in {c.column for c in chosen}:
-            chosen = (*chosen, ColumnConfig(target.name))
+            chosen.append(ColumnConfig(target.name))
         chosen = [
             replace(c, kind=target.kind or c.kind, period=target.period or c.period)
             if c.column == target.name

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from napari_cebra.pipeline.checks import one_of, positive
+from napari_cebra.pipeline.checks import one_of, positive, section
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.variable import VariableKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _KINDS = get_args(VariableKind)
 
@@ -41,6 +44,15 @@ class ColumnConfig:
         if self.kind is not None:
             one_of(f"The kind of {self.column!r}", self.kind, _KINDS)
         positive(f"The period of {self.column!r}", self.period)
+
+    @classmethod
+    def of(cls, given: ColumnConfig | str | Mapping[str, Any]) -> ColumnConfig:
+        """Return a column that is given as itself, as text or as a JSON object."""
+        if isinstance(given, ColumnConfig):
+            return given
+        if isinstance(given, str):
+            return cls.parse(given)
+        return section(cls, "columns", given)
 
     @classmethod
     def parse(cls, text: str) -> ColumnConfig:

@@ -72,8 +72,9 @@ class SourceConfig:
         its own: CSV, Excel, MAT, npz, HDF5, NWB, poses of DeepLabCut, or events.
     variables_part : str, optional
         Sheet, struct, clock or table inside that file, one of ``Table.parts``.
-    columns : tuple of ColumnConfig
-        Columns of it to keep as variables; default all without a role.
+    columns : tuple of ColumnConfig, optional
+        Columns of it to keep as variables, or texts as ``"heading:circular:360"``;
+        default all without a role.
     likelihood, longest_gap : float, int
         Of poses: below which likelihood a position is not used, and how many
         rows without one are filled in at most.
@@ -107,7 +108,7 @@ class SourceConfig:
     accepted_only: bool = True
     variables: str | None = None
     variables_part: str | None = None
-    columns: tuple[ColumnConfig, ...] = ()
+    columns: tuple[ColumnConfig, ...] | None = None
     likelihood: float = 0.6
     longest_gap: int = 10
     shown_column: str | None = None
@@ -124,11 +125,9 @@ class SourceConfig:
         for name in ("rate", "movie_rate", "bin_s"):
             _positive(name, getattr(self, name))
         _one_of("traces_kind", self.traces_kind, get_args(TraceKind))
-        columns = tuple(
-            c if isinstance(c, ColumnConfig) else _section(ColumnConfig, "columns", c)
-            for c in self.columns
-        )
-        object.__setattr__(self, "columns", columns)
+        if self.columns is not None:
+            columns = tuple(ColumnConfig.of(column) for column in self.columns)
+            object.__setattr__(self, "columns", columns)
         given = [n for n in ("stack", "traces", "spikes") if getattr(self, n)]
         if len(given) > 1:
             raise InvalidInput(

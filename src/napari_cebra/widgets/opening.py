@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cebra.pipeline.behaviour import attach_movie, attach_table
+from napari_cebra.pipeline.behaviour import attach_movie, attach_table, read_variables
 from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
 from napari_cebra.pipeline.load import load_recording
 from napari_cebra.recording import Progress, Recording, RoiSet, Traces
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from napari_cebra.io import Stack, Table
     from napari_cebra.io.movies import Movie
-    from napari_cebra.widgets.behaviour_form import BehaviourChoice
+    from napari_cebra.io.tables.summary import ColumnSummary
+    from napari_cebra.widgets.behaviour_form import BehaviourChoice, TableChoice
 
 TABLE, MOVIE = "Reading the table", "Opening the movie"
 """What is being done, so that an error can be told at the right field."""
@@ -29,6 +30,8 @@ TABLE, MOVIE = "Reading the table", "Opening the movie"
 _WITHOUT_COMPANY = dict.fromkeys(
     (
         "variables",
+        "variables_part",
+        "columns",
         "movie",
         "shown_column",
         "repeat_column",
@@ -56,13 +59,7 @@ class Accompaniment:
         """Return the recording with what the table says."""
         if self.table is None:
             return recording
-        before = recording.variables
-        recording = attach_table(recording, self.table, self.source)
-        chosen = tuple(
-            self.table.variable(v.column, v.kind, v.units, v.period)
-            for v in self.columns.variables
-        )
-        return replace(recording, variables=(*before, *chosen))
+        return attach_table(recording, self.table, self.source)
 
     def attach_movie(self, recording: Recording) -> Recording:
         """Return the recording with the frames and the clock of the movie."""
@@ -90,6 +87,7 @@ def source_config(
     fields: dict[str, Any] = {
         "rate": choice.rate,
         "variables": _text(behaviour.table),
+        "columns": columns.variables if behaviour.table else None,
         "movie": _text(behaviour.movie),
         "shown_column": columns.shown,
         "repeat_column": columns.repeat,
@@ -97,6 +95,12 @@ def source_config(
         "valid_column": columns.valid,
         "time_column": columns.time,
     }
+    if behaviour.reading is not None:
+        fields |= {
+            "variables_part": behaviour.reading.part,
+            "likelihood": behaviour.reading.likelihood,
+            "longest_gap": behaviour.reading.longest_gap,
+        }
     if choice.kind == "stack":
         fields |= {"dataset": choice.data_set, "axes": choice.axes or None}
         fields["stack"] = _text(path)
@@ -212,12 +216,16 @@ def recognise_layer(layer: Any) -> Recognised:
     )
 
 
-def reading_table(path: Path) -> Generator[Progress, None, Table]:
-    """Read a table in the background."""
+def reading_table(
+    choice: TableChoice,
+) -> Generator[Progress, None, tuple[Table, tuple[ColumnSummary, ...]]]:
+    """Read a table in the background, and describe its columns."""
     from napari_cebra.io import read_table
+    from napari_cebra.io.tables.summary import summarise
 
-    yield Progress(0, 0, "", f"Reading {path.name}")
-    return read_table(path)
+    yield Progress(0, 0, "", f"Reading {choice.path.name}")
+    table = read_table(choice.path, choice.part, choice.likelihood, choice.longest_gap)
+    return table, summarise(table)
 
 
 def looking_at_movie(path: Path) -> Generator[Progress, None, str]:
@@ -242,7 +250,7 @@ def _accompaniment(
     table = movie = None
     if config.variables is not None:
         yield Progress(0, 0, "", TABLE)
-        table = io.read_table(config.variables)
+        table = read_variables(config)
     if config.movie is not None:
         yield Progress(0, 0, "", MOVIE)
         movie = io.open_movie(config.movie, config.movie_rate)
