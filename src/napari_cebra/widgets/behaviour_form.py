@@ -22,6 +22,7 @@ from napari_cebra.widgets.message_line import MessageLine
 from napari_cebra.widgets.path_field import PathField
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_cebra.io import Table
@@ -60,6 +61,7 @@ class BehaviourForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._read: Table | None = None
+        self._empty = ""  # which columns have rows without a value
         self._n_frames: int | None = None
         table_title = QLabel("Variables and stimulus clock")
         self._table = PathField(
@@ -168,6 +170,7 @@ class BehaviourForm(QWidget):
         kept = self.columns.value() if self._read is not None else None
         same = self._read is not None and self._read.names == table.names
         self._read = table
+        self._empty = _empty_rows(columns)
         self._part.set_items([(part, part) for part in table.parts])
         self._part.blockSignals(True)
         self._part.setValue(table.part)
@@ -214,7 +217,7 @@ class BehaviourForm(QWidget):
         if table.times is not None:
             first, last = table.times[0], table.times[-1]
             told.append(f"Its clock runs from {first:.6g} to {last:.6g} s.")
-        self.table_message.info(" ".join((*told, *table.notes)))
+        self.table_message.info(" ".join((*told, *table.notes, self._empty)).strip())
 
     def _read_again(self, *_: object) -> None:
         """Read the same file with other settings."""
@@ -239,3 +242,12 @@ class BehaviourForm(QWidget):
 
     def _on_changed(self, *_: object) -> None:
         self.valueChanged.emit(self.value())
+
+
+def _empty_rows(columns: Sequence[ColumnSummary]) -> str:
+    """Say in which columns rows are empty, the emptiest first."""
+    gaps = sorted((c for c in columns if c.missing), key=lambda c: -c.missing)
+    if not gaps:
+        return ""
+    told = ", ".join(f"{c.name} {c.missing}" for c in gaps[:3])
+    return f"Empty rows: {told}{' …' if len(gaps) > 3 else ''}."

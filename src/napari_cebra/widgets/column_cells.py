@@ -65,7 +65,10 @@ class Sparkline(QStyledItemDelegate):
         )
         y = box.bottom() - (outline - low) * scale
         painter.save()
-        painter.setPen(option.palette.color(option.palette.ColorRole.Text))
+        colour = option.palette.color(option.palette.ColorRole.Text)
+        painter.setPen(colour)
+        colour.setAlpha(70)
+        painter.setBrush(colour)
         painter.setRenderHint(painter.RenderHint.Antialiasing)
         for run in _runs(np.isfinite(y[:, 0])):
             top = [QPointF(x[k], y[k, 1]) for k in run]

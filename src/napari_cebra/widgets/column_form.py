@@ -128,7 +128,7 @@ class ColumnForm(QWidget):
         table.setTabKeyNavigation(False)
         header = table.horizontalHeader()
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((_KIND, 88), (_UNIT, 46), (_PERIOD, 44), (_PREVIEW, 72)):
+        for column, width in ((_KIND, 100), (_UNIT, 44), (_PERIOD, 42), (_PREVIEW, 68)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             table.setColumnWidth(column, width)
         self._kinds = KindDelegate(table)

@@ -18,6 +18,8 @@ EMPTY = {
     "", "na", "n/a", "nan", "null", "none", "-", "#n/a", "#div/0!", "#value!", "#ref!",
     "#num!", "#name?", "#null!",
 }  # fmt: skip
+BLOCK = 20_000
+"""Cells turned into numbers at once; other threads wait meanwhile."""
 _FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 _FRAME_COLUMNS = ("frame", "frame_index", "imaging_frame", "frames")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d\d:\d\d:\d\d")
@@ -149,13 +151,16 @@ def _column(
 
 def _plain_numbers(cells: Sequence[str]) -> np.ndarray | None:
     """Numbers where every cell is one or empty; the common case, done fast."""
-    filled = [cell or "nan" for cell in cells]
-    if any("_" in cell for cell in filled):
-        return None
-    try:
-        return np.array(filled, dtype=np.float64)
-    except ValueError:
-        return None
+    values = np.empty(len(cells))
+    for start in range(0, len(cells), BLOCK):
+        filled = [cell or "nan" for cell in cells[start : start + BLOCK]]
+        if any("_" in cell for cell in filled):
+            return None
+        try:
+            values[start : start + BLOCK] = np.array(filled, dtype=np.float64)
+        except ValueError:
+            return None
+    return values
 
 
 def _dates(cells: Sequence[str], name: str, notes: list[str]) -> np.ndarray | None:

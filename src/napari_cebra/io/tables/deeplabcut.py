@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cebra.io.tables.cells import BLOCK
 from napari_cebra.io.tables.table import Table
 from napari_cebra.recording import InvalidInput
 
@@ -46,8 +47,13 @@ def deeplabcut_of_cells(
         )
     labels = list(zip(*(row[1:] for row in rows[:count]), strict=True))
     try:
-        body = [[cell or "nan" for cell in row[1:]] for row in rows[count:]]
-        values = np.array(body, dtype=np.float64).reshape(len(body), len(labels))
+        values = np.empty((len(rows) - count, len(labels)))
+        step = max(1, BLOCK // width)
+        for start in range(0, len(values), step):
+            block = rows[count + start : count + start + step]
+            values[start : start + step] = np.array(
+                [[cell or "nan" for cell in row[1:]] for row in block], dtype=np.float64
+            )
     except ValueError as error:
         raise InvalidInput(
             f"{file} has the header of DeepLabCut, but its cells are not all numbers "
