@@ -113,13 +113,13 @@ def test_files_that_hold_no_variables(tmp_path) -> None:
     with pytest.raises(InvalidInput, match="holds no variables"):
         read_table(tmp_path / "t.npz")
     (tmp_path / "old.mat").write_bytes(b"\0\0\0\0" * 20)
-    with pytest.raises(InvalidInput, match="not a MAT-file of version 5 or 7.3"):
+    with pytest.raises(InvalidInput, match="not a MAT-file of version 5"):
         read_table(tmp_path / "old.mat")
     (tmp_path / "p.pkl").write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(InvalidInput, match="is a pickle of Python"):
         read_table(tmp_path / "p.pkl")
     (tmp_path / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 90)
-    with pytest.raises(InvalidInput, match="save it as .xlsx without a password"):
+    with pytest.raises(InvalidInput, match="without a password"):
         read_table(tmp_path / "old.xls")
 
 

@@ -89,7 +89,7 @@ def test_ragged_or_worded_poses_are_named(tmp_path, files) -> None:
     path = files.deeplabcut_csv(tmp_path / "d.csv")
     text = path.read_text()
     path.write_text(text + "41,1,2\n")
-    with pytest.raises(InvalidInput, match="Row 44 of d.csv has 3 cells"):
+    with pytest.raises(InvalidInput, match=r"Row 44 of d\.csv has 3 cells"):
         read_table(path)
     path.write_text(text.replace("12.0", "here"))
     with pytest.raises(InvalidInput, match="not all numbers"):

@@ -78,7 +78,7 @@ def test_events_outside_are_counted_or_refused(tmp_path) -> None:
     read = events(tmp_path, BIDS)
     assert "2 events outside the recording" in read.on_frames(20, TIMES[:20]).notes[-1]
     with pytest.raises(
-        InvalidInput, match="None of the 4 events .* goes from second 99"
+        InvalidInput, match=r"None of the 4 events .* goes from second 99"
     ):
         read.on_frames(60, TIMES + 99)
     with pytest.raises(InvalidInput, match="frame rate of the recording is not known"):
