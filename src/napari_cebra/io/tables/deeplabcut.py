@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_cebra.io.tables.pandas_frames import Label
-    from napari_cebra.recording import VariableKind
+    from napari_cebra.recording.variable import VariableKind
 
 LIKELIHOOD = 0.6
 """Below it a position counts as not seen; the default cut of DeepLabCut itself."""

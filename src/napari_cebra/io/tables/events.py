@@ -15,7 +15,7 @@ from napari_cebra.recording import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from napari_cebra.recording import VariableKind
+    from napari_cebra.recording.variable import VariableKind
 
 SECONDS, FRAMES = "onsets in seconds", "onsets in frames"
 _ONSET = re.compile(r"^(onset|start|begin|on)s?([_ ]?(time|frame))?s?$", re.I)

@@ -24,7 +24,7 @@ from napari_cebra.io.tables.table import Table
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
-    from napari_cebra.recording import VariableKind
+    from napari_cebra.recording.variable import VariableKind
 
 _NO_BEHAVIOUR = (
     "TwoPhotonSeries", "OnePhotonSeries", "ImageSeries", "ImageMaskSeries",

@@ -45,7 +45,7 @@ def _of_table(group: Any) -> list[tuple[Label, np.ndarray]]:
     table = group["table"]
     rows = stored(table)
     found: list[tuple[Label, np.ndarray]] = []
-    for field in rows.dtype.names:
+    for field in rows.dtype.names or ():
         if field == "index":
             continue
         labels = load_attribute(group.name, table.attrs.get(f"{field}_kind"))
@@ -74,7 +74,7 @@ def _block_labels(group: Any, k: int) -> list[Any]:
     stem = f"block{k}_items"
     if stem in group:
         return _texts(group[stem])
-    levels = []
+    levels: list[list[str]] = []
     while f"{stem}_level{len(levels)}" in group:
         at = len(levels)
         names = _texts(group[f"{stem}_level{at}"])

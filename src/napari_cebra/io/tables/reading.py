@@ -24,6 +24,7 @@ from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from napari_cebra.io.tables.table import Table
 
@@ -150,9 +151,9 @@ def _of_cells(
 
 
 def _of_arrays(
-    path: Path, arrays: dict[str, object], notes: list[str], part: str | None
+    path: Path, arrays: Mapping[str, np.ndarray], notes: list[str], part: str | None
 ) -> Table:
-    table = table_of_arrays(path.name, arrays, part, notes)  # type: ignore[arg-type]
+    table = table_of_arrays(path.name, arrays, part, notes)
     if not is_event_table(table):
         return table
     events = as_events(table)

@@ -11,7 +11,7 @@ from napari_cebra.io.tables.names import unit_in
 
 if TYPE_CHECKING:
     from napari_cebra.io.tables.table import Table
-    from napari_cebra.recording import VariableKind
+    from napari_cebra.recording.variable import VariableKind
 
 _BINS = 64
 _MOST_WORDS = 4
