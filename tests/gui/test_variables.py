@@ -9,7 +9,7 @@ pytest.importorskip("napari")
 
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QComboBox
+from qtpy.QtWidgets import QComboBox, QLineEdit
 
 from napari_cebra.io.tables.summary import summarise
 from napari_cebra.io.tables.table import Table
@@ -86,8 +86,8 @@ def test_unit_and_turn_are_typed(shown, qtbot) -> None:
     form, _ = shown
     cells, at = cell(form, 3, 3)
     QTest.mouseClick(cells.viewport(), LEFT, Qt.KeyboardModifier.NoModifier, at)
-    qtbot.waitUntil(lambda: QApplication.focusWidget() is not cells)
-    editor = QApplication.focusWidget()
+    qtbot.waitUntil(lambda: cells.findChild(QLineEdit) is not None)
+    editor = cells.findChild(QLineEdit)
     editor.selectAll()
     QTest.keyClicks(editor, "180")
     QTest.keyClick(editor, Qt.Key.Key_Return)

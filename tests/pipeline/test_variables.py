@@ -1,4 +1,4 @@
-"""Variables of any file, chosen the same way from a script, JSON and the command line."""
+"""Variables of any file, chosen alike from a script, JSON and the command line."""
 
 from __future__ import annotations
 
@@ -121,10 +121,10 @@ def test_columns_as_text(text, expected) -> None:
     ("given", "says"),
     [
         ("a:circular:round", "period of 'a' must be a positive number, not 'round'"),
-        ("a:circular:-3", "period of 'a' must be a positive number, not -3"),
+        ("a:circular:-3", "period of 'a' must be a positive number, not -3.0"),
         (
             {"column": "a", "kind": "odd"},
-            "must be one of continuous, circular, discrete",
+            "must be one of continuous, circular",
         ),
         ({"column": 3}, "named by its text, not 3"),
         ({"name": "a"}, "Unknown settings in 'columns': name"),
@@ -139,7 +139,9 @@ def test_columns_that_cannot_be(given, says) -> None:
 @pytest.fixture
 def events(tmp_path):
     path = tmp_path / "events.tsv"
-    path.write_text("onset\tduration\ttype\n1\t.5\ttone\n1.2\t1\treward\n")
+    path.write_text(
+        "onset\tduration\ttype\n1\t.5\ttone\n1.2\t1\treward\n2\t0\treward\n"
+    )
     return path
 
 
@@ -155,7 +157,7 @@ def test_events_become_variables(traces, events) -> None:
 
 def test_events_on_another_clock(traces, events, tmp_path) -> None:
     """Onsets that both clocks know lead the events to the frames."""
-    (tmp_path / "on.csv").write_text("time\n3\n3.4\n")
+    (tmp_path / "on.csv").write_text("time\n3\n3.4\n5\n")
     log = LogConfig(
         "onsets", imaging={"file": str(tmp_path / "on.csv"), "column": "time"}
     )
