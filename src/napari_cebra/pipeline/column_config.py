@@ -69,9 +69,10 @@ class ColumnConfig:
         name, _, kind = head.rpartition(":")
         if name and kind == "circular":
             try:
-                return cls(name, "circular", period=float(last))
+                period = float(last)
             except ValueError:
                 raise InvalidInput(
                     f"The period of {name!r} must be a positive number, not {last!r}."
                 ) from None
+            return cls(name, "circular", period=period)
         return cls(text)
