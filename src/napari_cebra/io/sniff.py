@@ -17,6 +17,9 @@ from napari_cebra.io.numbered import TIFF_SUFFIXES, series_names
 from napari_cebra.io.roi_kinds import recognise_rois
 from napari_cebra.io.stacks import HDF5_SUFFIXES
 from napari_cebra.io.suite2p import suite2p_plane
+from napari_cebra.io.tables.arrays import MOST_COLUMNS
+from napari_cebra.io.tables.matlab import mat5_arrays
+from napari_cebra.io.tables.pandas_frames import pandas_group
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -137,9 +140,18 @@ def _npz(path: Path) -> Sniffed:
     return Sniffed("spikes") if spikes else Sniffed("traces")
 
 
+def _mat5(path: Path) -> Sniffed:
+    """Look at a MAT-file that is not HDF5: a wide matrix is one of traces."""
+    arrays, _ = mat5_arrays(path)
+    wide = any(a.ndim == 2 and min(a.shape) > MOST_COLUMNS for a in arrays.values())
+    return Sniffed("traces", ("table",)) if wide else Sniffed("table")
+
+
 def _hdf5(path: Path) -> Sniffed:
     import h5py
 
+    if path.suffix.lower() == ".mat" and not h5py.is_hdf5(path):
+        return _mat5(path)
     axes: list[int] = []
     units: list[str] = []
 
@@ -154,6 +166,8 @@ def _hdf5(path: Path) -> Sniffed:
         with h5py.File(path, "r") as file:
             if is_caiman(file):
                 return Sniffed("rois")
+            if pandas_group(file) is not None:
+                return Sniffed("table")
             file.visititems(visit)
     if units:
         return Sniffed("spikes")
@@ -174,6 +188,7 @@ _LOOKS: tuple[tuple[tuple[str, ...], Callable[[Path], Sniffed]], ...] = (
     (HDF5_SUFFIXES, _hdf5),
     (VIDEO_SUFFIXES, lambda path: Sniffed("movie")),
     ((".csv", ".tsv", ".txt"), lambda path: Sniffed("table", ("traces",))),
+    ((".xlsx", ".xlsm"), lambda path: Sniffed("table")),
     ((".zip", ".roi"), _imagej),
     ((".png",), lambda path: Sniffed("labels")),
 )
