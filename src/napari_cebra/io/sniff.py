@@ -176,7 +176,7 @@ def _hdf5(path: Path) -> Sniffed:
     return Sniffed("traces")
 
 
-def _imagej(path: Path) -> Sniffed:
+def _rois(path: Path) -> Sniffed:
     recognise_rois(path)
     return Sniffed("rois")
 
@@ -189,6 +189,6 @@ _LOOKS: tuple[tuple[tuple[str, ...], Callable[[Path], Sniffed]], ...] = (
     (VIDEO_SUFFIXES, lambda path: Sniffed("movie")),
     ((".csv", ".tsv", ".txt"), lambda path: Sniffed("table", ("traces",))),
     ((".xlsx", ".xlsm"), lambda path: Sniffed("table")),
-    ((".zip", ".roi"), _imagej),
+    ((".zip", ".roi", ".nc"), _rois),
     ((".png",), lambda path: Sniffed("labels")),
 )
