@@ -162,7 +162,7 @@ def _decoded(data: bytes, name: str) -> str:
 
 
 def _separator(lines: list[str]) -> str:
-    """Find the separator that cuts the first lines into the same number of cells."""
+    """Find the separator that cuts nearly all lines into the same number of cells."""
     probe = lines[-50:]  # not the first: remarks may come before the header
     best, most = ",", 0
     for separator in ("\t", ";", ",", " "):
@@ -170,11 +170,12 @@ def _separator(lines: list[str]) -> str:
             len(line.split()) - 1 if separator == " " else line.count(separator)
             for line in probe
         ]
-        if min(counts) > 0 and len(set(counts)) == 1 and counts[0] > most:
+        usual = mode(counts)
+        if usual > most and counts.count(usual) >= 0.9 * len(counts):
             # A decimal comma beside semicolons or tabs must not win.
             if best in ("\t", ";") and most:
                 continue
-            best, most = separator, counts[0]
+            best, most = separator, usual
     if not most:
         counted = {s: sum(line.count(s) for line in probe) for s in ("\t", ";", ",")}
         best = max(counted, key=lambda s: counted[s])
