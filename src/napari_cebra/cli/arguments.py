@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_cebra import __version__
 from napari_cebra.cli import commands
+from napari_cebra.cli.motion_options import add_motion_options
 from napari_cebra.cli.trace_options import add_trace_options
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ examples:
     napari-cebra search --traces traces.npy --rate 30 --variables behaviour.csv \\
       --target position --save searched.json
     napari-cebra run --config searched.json --out results
+  the motion of a stack alone, and the corrected movie
+    napari-cebra register --stack stack.tif --shifts shifts.csv --movie corrected.tif
   what a run did, once more
     napari-cebra run --config results/config.json --out again
 """
@@ -55,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     _run(commands_of)
     _compare(commands_of)
     _search(commands_of)
+    _register(commands_of)
     return top
 
 
@@ -121,6 +125,30 @@ def _search(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.set_defaults(command=commands.search)
 
 
+def _register(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    register = commands_of.add_parser(
+        "register",
+        help="estimate the motion of a stack, and write it",
+        description=(
+            "Estimate the motion of every frame of a stack and write the shifts and, "
+            "if asked for, the corrected movie. Nothing is ever written over."
+        ),
+    )
+    add = register.add_argument
+    add("--stack", metavar="FILE", required=True, help="imaging stack, as for run")
+    add("--rate", type=_hertz, metavar="HZ", help="imaging frames per second")
+    add("--axes", metavar="TYX", help="order of the stack's axes")
+    add("--dataset", metavar="NAME", help="data set inside an HDF5 or zarr stack")
+    add("--shifts", metavar="FILE", help="write the shifts there: .csv or .npz")
+    add(
+        "--movie",
+        metavar="FILE",
+        help="write the corrected movie there: a new .tif or .zarr",
+    )
+    add_motion_options(register.add_argument_group("motion"), "rigid")
+    register.set_defaults(command=commands.register)
+
+
 def _recording_and_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config",
@@ -130,6 +158,7 @@ def _recording_and_settings(command: argparse.ArgumentParser) -> None:
     )
     _seed(command)
     _activity(command.add_argument_group("activity (one of them)"))
+    add_motion_options(command.add_argument_group("motion"))
     add_trace_options(command.add_argument_group("traces"))
     _clock(command.add_argument_group("what was shown and done"))
     _choices(command.add_argument_group("what is learnt and decoded"))
@@ -178,6 +207,7 @@ def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     _seed(compare)
     _activity(compare.add_argument_group("activity (one of them)"))
+    add_motion_options(compare.add_argument_group("motion"))
     add_trace_options(compare.add_argument_group("traces"))
     _clock(compare.add_argument_group("what was shown and done"))
     _encoder(compare.add_argument_group("encoder (default: what is recommended)"))

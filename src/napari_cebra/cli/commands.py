@@ -135,6 +135,45 @@ def search(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def register(chosen: argparse.Namespace) -> int:
+    """Estimate the motion of a stack; write shifts and the corrected movie."""
+    from napari_cebra.cli.motion_options import motion_settings
+    from napari_cebra.cli.progress import ProgressLine
+    from napari_cebra.cli.report import print_motion
+    from napari_cebra.io import open_stack
+    from napari_cebra.io.stack_writer import check_new_stack, write_stack
+    from napari_cebra.pipeline import exhaust
+    from napari_cebra.pipeline.motion import (
+        check_shifts_path,
+        corrected_stack,
+        write_shifts,
+    )
+    from napari_cebra.traces.motion import MotionSettings
+    from napari_cebra.traces.motion import register as estimate
+
+    settings = motion_settings(MotionSettings(), chosen)
+    if settings is None or (chosen.shifts is None and chosen.movie is None):
+        raise InvalidInput(
+            "There is nothing to write: give --shifts FILE or --movie FILE, and "
+            "--motion rigid or piecewise."
+        )
+    shifts = None if chosen.shifts is None else check_shifts_path(chosen.shifts)
+    movie = None if chosen.movie is None else check_new_stack(chosen.movie)
+    with open_stack(
+        chosen.stack, axes=chosen.axes, dataset=chosen.dataset, rate=chosen.rate
+    ) as stack:
+        with ProgressLine() as line:
+            motion = exhaust(estimate(stack, settings), line.show)
+            if shifts is not None:
+                write_shifts(shifts, motion, stack.rate)
+            if movie is not None:
+                exhaust(write_stack(movie, corrected_stack(stack, motion)), line.show)
+        print_motion(motion, stack.name)
+    for written in filter(None, (shifts, movie)):
+        print(f"Written: {written}")
+    return 0
+
+
 def configuration(chosen: argparse.Namespace) -> PipelineConfig:
     """Return the settings that the arguments describe.
 
@@ -143,6 +182,7 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
     InvalidInput
         If one cannot be used, or two contradict each other.
     """
+    from napari_cebra.cli.motion_options import motion_settings
     from napari_cebra.cli.trace_options import trace_settings
     from napari_cebra.pipeline import PipelineConfig
     from napari_cebra.pipeline.encoder_shape import KINDS
@@ -185,6 +225,7 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
     return replace(
         base,
         source=source,
+        motion=motion_settings(base.motion, chosen),
         dff=trace_settings(base.dff, chosen),
         target=replace(base.target, **target),
         decoding=replace(base.decoding, **_given(base.decoding, given)),

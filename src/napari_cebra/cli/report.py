@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cebra.pipeline import HypothesisComparison, SearchResult
+    from napari_cebra.traces.motion import Motion
 
 _SCORES = (
     ("within_1s", "within 1 s", "{:.3f}", "max"),
@@ -82,6 +83,15 @@ def print_comparison(found: HypothesisComparison, name: str, folder: Path) -> No
     for row in found.hypotheses:
         print(verdict(row))
     print(f"Results: {folder}")
+
+
+def print_motion(motion: Motion, name: str) -> None:
+    """Print how far frames moved, and how much better they agree now."""
+    from napari_cebra.pipeline.motion_words import motion_lines
+
+    print(f"{name}: {motion.settings.kind} registration.")
+    for line in motion_lines(motion):
+        print(line)
 
 
 def print_search(result: SearchResult) -> None:

@@ -17,6 +17,7 @@ from napari_cebra.pipeline.encoder_shape import EncoderConfig
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.traces import TraceKind
 from napari_cebra.recording.variable import VariableKind
+from napari_cebra.traces.motion.settings import MotionSettings
 from napari_cebra.traces.settings import DffSettings
 
 if TYPE_CHECKING:
@@ -210,6 +211,8 @@ class PipelineConfig:
     Parameters
     ----------
     source : SourceConfig
+    motion : MotionSettings, optional
+        How the stack is registered before extraction; None leaves it as it is.
     dff : DffSettings
     target : TargetConfig
     training : TrainConfig, optional
@@ -229,6 +232,7 @@ class PipelineConfig:
     """
 
     source: SourceConfig = field(default_factory=SourceConfig)
+    motion: MotionSettings | None = None
     dff: DffSettings = field(default_factory=DffSettings)
     target: TargetConfig = field(default_factory=TargetConfig)
     training: TrainConfig | None = None
@@ -325,6 +329,7 @@ class PipelineConfig:
             )
         sections = {
             "source": SourceConfig,
+            "motion": MotionSettings,
             "dff": DffSettings,
             "target": TargetConfig,
             "training": TrainConfig,
@@ -334,7 +339,7 @@ class PipelineConfig:
         for name, section in sections.items():
             if parts.get(name) is not None:
                 parts[name] = _section(section, name, parts[name])
-            elif name != "training":
+            elif name not in ("training", "motion"):
                 parts.pop(name, None)
         return _section(cls, "config", parts)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import STIMULUS
+from napari_cebra.pipeline.motion import estimate_motion
 from napari_cebra.pipeline.roi_traces import program_traces, read_rois, roi_traces
 from napari_cebra.recording import InvalidInput, Progress, Recording
 from napari_cebra.traces import dff, mark_artefacts
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from napari_cebra.io import RoiFile
     from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
     from napari_cebra.traces import DffSettings
+    from napari_cebra.traces.motion import MotionSettings
 
 
 def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recording]:
@@ -37,7 +39,7 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
     """
     source = config.source
     _check_files(source)
-    recording = yield from _activity(source, config.dff)
+    recording = yield from _activity(source, config.dff, config.motion)
     if source.variables is not None:
         from napari_cebra.io import read_table
 
@@ -59,10 +61,10 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
 
 
 def _activity(
-    source: SourceConfig, settings: DffSettings
+    source: SourceConfig, settings: DffSettings, motion: MotionSettings | None
 ) -> Generator[Progress, None, Recording]:
     if source.stack is not None:
-        return (yield from _from_stack(source, settings))
+        return (yield from _from_stack(source, settings, motion))
     if source.traces is not None:
         return _from_traces(source, settings)
     if source.spikes is not None:
@@ -80,7 +82,7 @@ def _activity(
 
 
 def _from_stack(
-    source: SourceConfig, settings: DffSettings
+    source: SourceConfig, settings: DffSettings, motion: MotionSettings | None
 ) -> Generator[Progress, None, Recording]:
     from napari_cebra.io import open_stack
 
@@ -109,7 +111,8 @@ def _from_stack(
                     )
                 return recording
             rois = file.rois
-        made = yield from roi_traces(stack, rois, settings)
+        found = yield from estimate_motion(stack, motion)
+        made = yield from roi_traces(stack, rois, settings, found)
     return made.recording
 
 

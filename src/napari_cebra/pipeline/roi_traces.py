@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from napari_cebra.pipeline.motion import corrected_stack, with_motion
 from napari_cebra.recording import InvalidInput, Recording, RoiSet
 from napari_cebra.traces import (
     Dff,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari_cebra.io.roi_file import RoiFile
     from napari_cebra.io.suite2p import Suite2pFolder
     from napari_cebra.recording import Progress, Traces
+    from napari_cebra.traces.motion import Motion
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,10 @@ class RoiTraces:
 
 
 def roi_traces(
-    stack: Stack, rois: RoiSet, settings: DffSettings | None = None
+    stack: Stack,
+    rois: RoiSet,
+    settings: DffSettings | None = None,
+    motion: Motion | None = None,
 ) -> Generator[Progress, None, RoiTraces]:
     """Extract the accepted ROIs in one pass and compute their dF/F.
 
@@ -56,6 +61,9 @@ def roi_traces(
     stack : Stack
     rois : RoiSet
     settings : DffSettings, optional
+    motion : Motion, optional
+        Of the stack; undone as it is read. Rows whose frame could not be
+        registered are not used.
 
     Yields
     ------
@@ -74,8 +82,9 @@ def roi_traces(
             "None of the ROIs is accepted, so there is nothing to extract; accept at "
             "least one."
         )
-    extraction = yield from extract(stack, kept)
-    made = dff(extraction.raw, extraction.neuropil, settings)
+    extraction = yield from extract(corrected_stack(stack, motion), kept)
+    used = None if motion is None else ~motion.failed
+    made = dff(extraction.raw, extraction.neuropil, settings, used)
     recording = Recording(
         made.traces,
         rois=kept,
@@ -83,6 +92,7 @@ def roi_traces(
         neuropil=extraction.neuropil,
         name=stack.name,
     )
+    recording = with_motion(recording, motion)
     source = () if stack.source is None else (stack.source.path,)
     recording = recording.with_step("extract", *source, rois=len(kept), kind=kept.kind)
     return RoiTraces(_with_dff(recording, made, settings), made, extraction)

@@ -123,12 +123,12 @@ def test_blocks_of_frames_equal_single_frames(still) -> None:
 def test_traces_are_those_of_the_tissue(still) -> None:
     """A cell that does not change is a flat trace once motion is undone."""
     true = walk(60, 5)
-    stack = MovedStack(filmed(still, 128, true, photons=20))
+    stack = MovedStack(filmed(still, 128, true, photons=200))
     found = run(register(stack, MotionSettings(device="cpu")))[1]
     corrected = CorrectedFrames(stack, found)
     y, x = np.indices((10, 10)).reshape(2, -1)
     centres = [(30, 40), (60, 60), (90, 30), (50, 90), (80, 80)]
-    rois = RoiSet.from_masks([(y + a, x + b) for a, b in centres], (128, 128))
+    rois = RoiSet.from_masks([(y + a, x + b, None) for a, b in centres], (128, 128))
     raw = run(extract(stack, rois, neuropil=False))[1].raw.values
     mended = run(extract(corrected, rois, neuropil=False))[1].raw.values
     assert (mended.std(axis=0) < 0.4 * raw.std(axis=0)).all()
