@@ -22,10 +22,15 @@ def motion_lines(motion: Motion) -> tuple[str, ...]:
     )
 
 
+def median_shift(motion: Motion) -> float:
+    """Return how far the median frame stands from the template, in pixels."""
+    return float(np.median(np.hypot(*motion.shifts.T)))
+
+
 def shift_text(motion: Motion) -> str:
     """Return how far frames moved."""
-    far = np.hypot(*(motion.shifts - np.median(motion.shifts, axis=0)).T)
-    text = f"Frames moved by {np.median(far):.2g} px (median), at most {far.max():.2g}"
+    most = np.hypot(*motion.shifts.T).max()
+    text = f"Frames moved by {median_shift(motion):.2g} px (median), at most {most:.2g}"
     if motion.blocks is not None:
         rest = motion.blocks - motion.shifts[:, None, None]
         far = np.hypot(rest[..., 0], rest[..., 1])

@@ -46,6 +46,7 @@ def snapshot(session: Session) -> Project:
         decoding=workspace.decoding,
         shares=workspace.shares,
         comparison=workspace.comparison,
+        motion=workspace.motion,
         config=session.config,
         view_state={**workspace.view_state, "frame": workspace.timeline.frame},
     )
@@ -92,6 +93,7 @@ def restore(session: Session, reopened: Reopened, folder: Path) -> None:
     workspace.set_stack(stack)
     if previous is not None:
         previous.close()
+    workspace.set_motion(project.motion)
     if project.rois is not None:
         workspace.set_rois(project.rois, forget_history=True)
     workspace.set_mean_image(project.mean_image)
