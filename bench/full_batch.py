@@ -38,9 +38,8 @@ def main() -> None:
         pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     seconds = training.seconds / STEPS
-    print(
-        f"{rows} rows: {peak:.2f} GB, {seconds:.1f} s a step, {training.threads} threads"
-    )
+    threads = training.threads
+    print(f"{rows} rows: {peak:.2f} GB, {seconds:.1f} s a step, {threads} threads")
     write(
         options.json,
         [
