@@ -86,11 +86,11 @@ class BinaryLayout:
 def look(path: Path, dataset: str | None, _: bool | None) -> FoundStack:
     """Describe a binary file; its layout is given, or stands beside it."""
     nbytes = path.stat().st_size
-    known, notes, settings = True, [], {}
+    known, notes = True, []
+    settings = suite2p_settings(path.parent)
     if dataset is not None:
         layout = BinaryLayout.parse(dataset)
     else:
-        settings = suite2p_settings(path.parent)
         rows, columns = positive(settings.get("Ly")), positive(settings.get("Lx"))
         known = rows is not None and columns is not None
         if rows is not None and columns is not None:
@@ -123,17 +123,6 @@ def look(path: Path, dataset: str | None, _: bool | None) -> FoundStack:
     )
 
     def open_frames(plan: AxisPlan) -> RawFrames:
-        if not known:
-            raise InvalidInput(
-                f"{path.name} does not say the size of its frames; give rows, columns "
-                'and type, as "int16 512x512".'
-            )
-        if left:
-            raise InvalidInput(
-                f"{path.name} does not hold a whole number of frames of {layout} "
-                f"({left} bytes are left over); correct rows, columns or type, or copy "
-                "the file again."
-            )
         if plan.axes != "TYX":
             raise InvalidInput(
                 f"The frames of {path.name} lie one after the other; use the axes TYX."
@@ -142,7 +131,39 @@ def look(path: Path, dataset: str | None, _: bool | None) -> FoundStack:
         frame = (layout.height, layout.width)
         return RawFrames([path], np.zeros(n, np.int32), at, frame, info.dtype)
 
-    return FoundStack(info, open_frames, path)
+    refusal = ""
+    if not known:
+        refusal = (
+            f"{path.name} does not say the size of its frames; give rows, columns and "
+            'type, as "int16 512x512".'
+        )
+    elif left:
+        refusal = (
+            f"{path.name} does not hold a whole number of frames of {layout} ({left} "
+            "bytes are left over); correct rows, columns or type, or copy it again."
+        )
+    return FoundStack(info, open_frames, path, refusal=refusal)
+
+
+def registered_movie(
+    plane: Path, shape: tuple[int, int], n_frames: int
+) -> tuple[Path, BinaryLayout] | None:
+    """Return suite2p's movie and its layout, None if it was not kept whole.
+
+    Parameters
+    ----------
+    plane : Path
+        A suite2p plane folder.
+    shape : (Y, X)
+        Field of view.
+    n_frames : int
+        Of the traces.
+    """
+    path = plane / "data.bin"
+    layout = BinaryLayout("int16", *shape)
+    if not path.is_file() or layout.frames_in(path.stat().st_size) != (n_frames, 0):
+        return None
+    return path, layout
 
 
 def _likely(nbytes: int) -> BinaryLayout:

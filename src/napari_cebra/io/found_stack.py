@@ -95,12 +95,15 @@ class FoundStack:
         File or folder it is known by.
     series : bool
         Whether `first` stands for the numbered series that it begins.
+    refusal : str
+        Why it cannot be opened as it is described, in a sentence; "" if it can.
     """
 
     info: StackInfo
     open: Callable[[AxisPlan], FrameReader]
     first: Path
     series: bool = False
+    refusal: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -113,7 +113,7 @@ def _extractors(path: Path, make: Microscope) -> Any:
         from roiextractors import extractorlist
     except ImportError as error:
         raise InvalidInput(
-            f"{path.name} is a {make.name} recording, which needs the package "
+            f"Recordings of {make.name} such as {path.name} need the package "
             'roiextractors: run pip install "napari-cebra[formats]" and start napari '
             "again."
         ) from error

@@ -76,12 +76,14 @@ class Stack:
             raise InvalidInput(
                 f"The frame rate must be a positive number of Hz, not {rate}."
             )
-        sizes = (1.0,) if pixel_um is None else pixel_um
-        if not all(np.isfinite(size) and size > 0 for size in sizes):
-            raise InvalidInput(
-                f"The size of a pixel must be two positive numbers of µm, not "
-                f"{pixel_um}."
-            )
+        if pixel_um is not None:
+            height, width = (float(size) for size in pixel_um)
+            if not (0 < height < np.inf and 0 < width < np.inf):
+                raise InvalidInput(
+                    f"The size of a pixel must be two positive numbers of µm, not "
+                    f"{pixel_um}."
+                )
+            pixel_um = height, width
         self._reader = reader
         self.name = name
         self.axes = axes

@@ -85,6 +85,8 @@ def open_stack(
     """
     path = Path(path)
     found = _find(path, dataset, series)
+    if found.refusal:
+        raise InvalidInput(found.refusal)
     info = found.info
     plan = plan_axes(axes or info.axes, info.shape, path.name, select)
     check_pixel_type(info.dtype, path.name)
@@ -105,6 +107,7 @@ def stack_from_array(
     name: str = "array",
     rate: float | None = None,
     select: Mapping[str, int] | None = None,
+    pixel_um: tuple[float, float] | None = None,
 ) -> Stack:
     """Take an array that is already open (numpy, dask, zarr, h5py) as a stack.
 
@@ -122,7 +125,8 @@ def stack_from_array(
             f"{type(array).__name__}; choose an image layer with frames over time."
         )
     plan = plan_axes(axes, array.shape, name, select)
-    return Stack(ArrayFrames(array, plan, name), name, plan.axes, rate)
+    frames = ArrayFrames(array, plan, name)
+    return Stack(frames, name, plan.axes, rate, pixel_um=pixel_um)
 
 
 def _find(path: Path, dataset: str | None, series: bool | None) -> FoundStack:
