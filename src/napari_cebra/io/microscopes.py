@@ -13,7 +13,6 @@ from xml.etree import ElementTree
 import numpy as np
 
 from napari_cebra.io.array_frames import ArrayFrames
-from napari_cebra.io.damage import reading
 from napari_cebra.io.found_stack import FoundStack, StackInfo, check_dataset
 from napari_cebra.io.numbered import TIFF_SUFFIXES
 from napari_cebra.io.units import positive
@@ -39,12 +38,15 @@ class Microscope(NamedTuple):
         Names of its movies, given the extractors and the path.
     open : callable
         The extractor of one of them.
+    remedy : str
+        What to do where it cannot be read.
     """
 
     name: str
     fits: Callable[[Path], bool]
     channels: Callable[[Any, Path], list[str]]
     open: Callable[[Any, Path, str], Any]
+    remedy: str = "copy all of its files again"
 
 
 def fits(path: Path) -> bool:
@@ -62,11 +64,19 @@ def look(path: Path, dataset: str | None, _: bool | None) -> FoundStack:
     """
     make = next(make for make in _MICROSCOPES if make.fits(path))
     extractors = _extractors(path, make)
-    with reading(path.name, f"a {make.name} recording", "copy all of its files again"):
+    try:
         names = tuple(make.channels(extractors, path))
         name = dataset or names[0]
         check_dataset(path, name, names)
         series = _Series(make.open(extractors, path, name))
+    except InvalidInput:
+        raise
+    except Exception as error:  # of foreign code, which may raise anything
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise InvalidInput(
+            f"{path.name} cannot be read as a {make.name} recording ({reason[:160]}); "
+            f"{make.remedy}."
+        ) from error
 
     def open_frames(plan: AxisPlan) -> ArrayFrames:
         return ArrayFrames(series, plan, path.name)
@@ -179,6 +189,7 @@ _MICROSCOPES = (
         lambda path: path.suffix.lower() == ".isxd",
         lambda known, path: [""],
         lambda known, path, name: known.InscopixImagingExtractor(file_path=path),
+        "install Inscopix's package with pip install isx, or export it as TIFF",
     ),
     Microscope(
         "Femtonics",

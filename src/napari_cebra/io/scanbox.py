@@ -97,8 +97,12 @@ class _Inverted:
 
 def _info(path: Path) -> dict[str, Any]:
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
-    stored = loadmat(path, squeeze_me=True, struct_as_record=True)["info"]
+    try:
+        stored = loadmat(path, squeeze_me=True, struct_as_record=True)["info"]
+    except MatReadError as error:
+        raise ValueError(str(error)) from error
     names = stored.dtype.names or ()
     return {name: stored[name].item() for name in names}
 
