@@ -245,8 +245,13 @@ def video(path, frames, codec="ffv1", pixels="gray", rate=20):
 
 @pytest.mark.parametrize(
     ("codec", "pixels"),
-    [("ffv1", "gray"), ("rawvideo", "gray"), ("rawvideo", "bgr24"), ("ffv1", "gray16le")],
-)  # fmt: skip
+    [
+        ("ffv1", "gray"),
+        ("ffv1", "gray16le"),
+        ("rawvideo", "gray"),
+        ("rawvideo", "bgr24"),
+    ],
+)
 def test_lossless_video_as_a_stack(tmp_path, codec, pixels) -> None:
     frames = GREY.astype(np.uint16) * 200 if pixels == "gray16le" else GREY
     video(tmp_path / "m.avi", frames, codec, pixels)
@@ -557,4 +562,4 @@ def test_roiextractors_itself(tmp_path) -> None:
     assert inspect_stack(path).rate == 31.25
     same(path, FRAMES + 1, dataset="MSession_0/MUnit_0/UR")
     path.write_bytes(b"no")
-    assert "cannot be read as a Femtonics recording" in refused(path)
+    assert "cannot be read as a recording of Femtonics" in refused(path)

@@ -74,8 +74,8 @@ def look(path: Path, dataset: str | None, _: bool | None) -> FoundStack:
     except Exception as error:  # of foreign code, which may raise anything
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise InvalidInput(
-            f"{path.name} cannot be read as a {make.name} recording ({reason[:160]}); "
-            f"{make.remedy}."
+            f"{path.name} cannot be read as a recording of {make.name} "
+            f"({reason[:160]}); {make.remedy}."
         ) from error
 
     def open_frames(plan: AxisPlan) -> ArrayFrames:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 
+from napari_cebra.io.damage import DAMAGED
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class VideoFrames:
             self._stream = self._container.streams.video[0]
             self._index()
             first = self.read(0, 1)
-        except (av.FFmpegError, IndexError, InvalidInput) as error:
+        except (av.FFmpegError, *DAMAGED) as error:
             self._container.close()
             if isinstance(error, InvalidInput):
                 raise

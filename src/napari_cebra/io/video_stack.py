@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 
+from napari_cebra.io.damage import DAMAGED
 from napari_cebra.io.found_stack import FoundStack, StackInfo
 from napari_cebra.io.miniscope import clock_rate
 from napari_cebra.io.numbered import MINISCOPE, VIDEO_SUFFIXES, numbered_series
@@ -15,7 +17,7 @@ from napari_cebra.io.video import VideoFrames
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from napari_cebra.io.axes import AxisPlan
@@ -153,15 +155,9 @@ class VideoSeries:
 
 def _announced(path: Path, frame: tuple[int, ...]) -> int:
     """Frames of a later video by its header, counted where it does not say."""
-    try:
-        with av.open(str(path), "r", metadata_errors="ignore") as container:
-            stream = container.streams.video[0]
-            count, size = stream.frames, (stream.height, stream.width)
-    except (av.FFmpegError, IndexError, OSError, ValueError) as error:
-        raise InvalidInput(
-            f"{path.name} cannot be read as a video ({error}); it was not finished or "
-            "is damaged: copy it again, or move it out of the series."
-        ) from error
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        count, size = stream.frames, (stream.height, stream.width)
     if count <= 0:
         video = VideoFrames(path, gray=True)
         count, size = video.shape[0], video.shape[1:]
@@ -175,9 +171,22 @@ def _announced(path: Path, frame: tuple[int, ...]) -> int:
 
 
 def _is_coloured(path: Path) -> bool:
-    with av.open(str(path), "r", metadata_errors="ignore") as container:
-        frame = next(container.decode(video=0))
+    with _opened(path) as container:
+        frame = next(iter(container.decode(video=0)))
         if frame.format.name.startswith("gray"):
             return False
         colours = frame.to_ndarray(format="rgb24").astype(np.int16)
     return bool(np.ptp(colours, axis=2).max() > _COLOURLESS)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a video; what FFmpeg says against it is an InvalidInput."""
+    try:
+        with av.open(str(path), "r", metadata_errors="ignore") as container:
+            yield container
+    except (av.FFmpegError, StopIteration, *DAMAGED) as error:
+        raise InvalidInput(
+            f"{path.name} cannot be read as a video ({error}); it was not finished or "
+            "is damaged: copy it again, or move it out of the series."
+        ) from error
