@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_cebra.io.binary import BINARY_TYPES, BinaryLayout
 from napari_cebra.widgets.form_rows import Choice, Real, Whole
@@ -26,7 +26,11 @@ class FrameSize(QWidget):
         self.dtype = Choice(
             (name, _TYPE_NAMES.get(name, name)) for name in BINARY_TYPES
         )
-        _in_a_row(self, self.rows, QLabel("×"), self.columns, self.dtype)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(_beside(self.rows, self.columns))
+        column.addWidget(self.dtype)
         for number in (self.rows, self.columns):
             number.valueChanged.connect(self._on_changed)
         self.dtype.currentIndexChanged.connect(self._on_changed)
@@ -66,12 +70,10 @@ class PixelSize(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._exact: tuple[float, float] | None = None
-        self.y, self.x = (
-            Real(0, 10_000, 0, "µm", decimals=3, step=0.1) for _ in range(2)
-        )
+        self.y, self.x = (Real(0, 10_000, 0, decimals=3, step=0.1) for _ in range(2))
         for size in (self.y, self.x):
-            size.setSpecialValueText("unknown")
-        _in_a_row(self, self.y, QLabel("×"), self.x)
+            size.setSpecialValueText("–")
+        self.setLayout(_beside(self.y, self.x))
         self.y.valueChanged.connect(self._on_y)
         self.x.valueChanged.connect(self._on_changed)
 
@@ -108,9 +110,11 @@ def _rounded(sizes: tuple[float, float]) -> tuple[float, float]:
     return round(sizes[0], 3), round(sizes[1], 3)
 
 
-def _in_a_row(parent: QWidget, *parts: QWidget) -> None:
-    row = QHBoxLayout(parent)
+def _beside(left: QWidget, right: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(4)
-    for part in parts:
-        row.addWidget(part, 0 if isinstance(part, QLabel) else 1)
+    row.addWidget(left, 1)
+    row.addWidget(QLabel("×"))
+    row.addWidget(right, 1)
+    return row

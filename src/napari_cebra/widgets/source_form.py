@@ -131,7 +131,7 @@ class SourceForm(QFrame):
         )
         self._layout = add(
             self._rows,
-            "Frames",
+            "Rows × columns",
             FrameSize(),
             "Rows and columns of a frame, and the type of its values: a raw binary "
             "file does not say them",
@@ -162,7 +162,7 @@ class SourceForm(QFrame):
         self._rate.setSpecialValueText("unknown")
         self._pixel = add(
             self._rows,
-            "Pixel size",
+            "Pixel size (µm)",
             PixelSize(),
             "Rows × columns of a pixel in µm; unknown is allowed, then lengths are in "
             "pixels",
@@ -247,7 +247,7 @@ class SourceForm(QFrame):
         return SourceChoice(
             kind=self._recognised.kind,
             axes=str(self._axes.value() or self._recognised.axes),
-            rate=self._rate.value() or None,
+            rate=self._chosen_rate(),
             data_set=self._data_set.value() or self._recognised.data_set,
             time_axis=_TIME_AXES.get(str(self._axes.value())),
             trace_kind=str(self._trace_kind.value()),
@@ -259,6 +259,14 @@ class SourceForm(QFrame):
             ),
             pixel_um=self._pixel.value() if self._recognised.kind == "stack" else None,
         )
+
+    def _chosen_rate(self) -> float | None:
+        """Return the rate as detected, to the last digit, unless it was corrected."""
+        shown = self._rate.value()
+        found = None if self._recognised is None else self._recognised.rate
+        if found is not None and shown == round(found, self._rate.decimals()):
+            return found
+        return shown or None
 
     def setValue(self, value: SourceChoice) -> None:
         """Correct what was recognised."""
