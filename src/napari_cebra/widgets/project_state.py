@@ -32,6 +32,7 @@ def snapshot(session: Session) -> Project:
             source.dataset,
             stack.rate,
             dict(session.select) or None,
+            stack.pixel_um,
         )
     elif stack is None and session.missing_stack is not None:
         reference = session.missing_stack  # not found here, but not forgotten
