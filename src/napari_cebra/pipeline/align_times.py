@@ -72,13 +72,21 @@ def time_column(table: Table) -> str:
     InvalidInput
         If there are several to choose from.
     """
-    named = [name for name in table.names if _CLOCK.match(name)]
-    if len(table.names) == 1 or len(named) == 1:
-        return (named or list(table.names))[0]
+    if len(table.names) == 1:
+        return table.names[0]
+    likely = likely_time_column(table)
+    if likely is not None:
+        return likely
     raise InvalidInput(
         f"{table.name} has the columns {', '.join(table.names)}; name the one that "
         "holds the times."
     )
+
+
+def likely_time_column(table: Table) -> str | None:
+    """Return the column that is called time; None if none or several are."""
+    named = [name for name in table.names if _CLOCK.match(name)]
+    return named[0] if len(named) == 1 else None
 
 
 def row_times(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_cebra.recording import InvalidInput
+from napari_cebra.pipeline.align_words import to_align
 from napari_cebra.widgets.column_form import ColumnForm, Columns
 from napari_cebra.widgets.message_line import MessageLine
 from napari_cebra.widgets.path_field import PathField
@@ -39,7 +39,7 @@ class BehaviourForm(QWidget):
         super().__init__(parent)
         self._read: Table | None = None
         self._n_frames: int | None = None
-        table_title = QLabel("Table with one row per imaging frame")
+        table_title = QLabel("Table of variables")
         self._table = PathField(
             "CSV: variables, shown frame, trials …",
             filter="Tables (*.csv *.tsv *.txt);;All files (*)",
@@ -56,7 +56,8 @@ class BehaviourForm(QWidget):
         for part, tip in (
             (
                 table_title,
-                "Behaviour and stimulus clock, row by row on the imaging clock",
+                "Behaviour and stimulus, with one row per imaging frame; a table on a "
+                "clock of its own is aligned in the Align step",
             ),
             (
                 movie_title,
@@ -107,28 +108,17 @@ class BehaviourForm(QWidget):
             self._n_frames = n_frames
             self._tell_rows()
 
-    def check_length(self) -> None:
-        """Refuse a table that is known to be of another length than the recording.
-
-        Raises
-        ------
-        InvalidInput
-        """
-        if self._read is not None and self._n_frames is not None:
-            self._read.check_length(self._n_frames, "the recording")
-
     def _tell_rows(self) -> None:
-        """Say how long the table is, as an error where that cannot be loaded."""
+        """Say how long the table is, and where that is not row by row."""
         if self._read is None:
             return
-        try:
-            self.check_length()
-        except InvalidInput as error:
-            self.table_message.error(str(error))
+        name, rows = self._read.name, self._read.n_rows
+        if self._n_frames not in (None, rows):
+            self.table_message.warning(to_align(name, rows, self._n_frames))
             return
         n = len(self._read.names)
         columns = "1 column" if n == 1 else f"{n} columns"
-        self.table_message.info(f"{self._read.n_rows} rows, {columns}.")
+        self.table_message.info(f"{rows} rows, {columns}.")
 
     def _on_table(self, path: Path | None) -> None:
         self._read = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
+from napari_cebra.pipeline.align_words import to_align
 from napari_cebra.pipeline.config import SourceConfig
 from napari_cebra.recording import NapariCebraError
 from napari_cebra.widgets import opening, preferences
@@ -93,7 +94,6 @@ class LoadStep(Step):
         if choice.kind == "project":
             self.projectChosen.emit(self.path.value())
             return
-        self.behaviour.check_length()  # no question about what would be refused
         if not self.session.may_replace(self):
             return
         layer = self._chosen_layer()
@@ -290,7 +290,9 @@ class LoadStep(Step):
     def _on_opened(self, opened: Opened) -> None:
         session = self.session
         workspace = session.workspace
-        session.config = replace(session.config, source=opened.source)
+        session.config = replace(
+            session.config, source=opened.source, align=opened.accompaniment.align
+        )
         if opened.source.variables is not None:
             self._attached = opened.source
         session.accompaniment = opened.accompaniment
@@ -317,7 +319,15 @@ class LoadStep(Step):
             self.message.info(
                 f"{before.name} stays as it was saved; this recording is not saved yet."
             )
+        self._tell_waiting(opened)
         self.completed.emit()
+
+    def _tell_waiting(self, opened: Opened) -> None:
+        """Say that a table is not attached yet, where it is not row by row."""
+        company, n = opened.accompaniment, self.session.n_frames
+        if n is not None and company.is_waiting(n):
+            table = company.table
+            self.message.warning(to_align(table.name, table.n_rows, n))
 
 
 def _rate(rate: float | None) -> str:

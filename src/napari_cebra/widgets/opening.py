@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cebra.pipeline.behaviour import attach_movie, attach_table
+from napari_cebra.pipeline.align import Aligned, aligning
+from napari_cebra.pipeline.align_config import AlignConfig
+from napari_cebra.pipeline.behaviour import attach_movie
 from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
 from napari_cebra.pipeline.load import load_recording
+from napari_cebra.pipeline.run import exhaust
 from napari_cebra.recording import Progress, Recording, RoiSet, Traces
 from napari_cebra.widgets.column_form import Columns
 from napari_cebra.widgets.recognise import axes_choices
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 TABLE, MOVIE = "Reading the table", "Opening the movie"
 """What is being done, so that an error can be told at the right field."""
 
-_WITHOUT_COMPANY = dict.fromkeys(
+WITHOUT_COMPANY = dict.fromkeys(
     (
         "variables",
         "movie",
@@ -35,6 +38,8 @@ _WITHOUT_COMPANY = dict.fromkeys(
         "trial_column",
         "valid_column",
         "time_column",
+        "stimulus_log",
+        "stimulus_time_column",
     )
 )
 
@@ -47,25 +52,46 @@ class Accompaniment:
     movie: Movie | None = None
     columns: Columns = field(default_factory=Columns)
     source: SourceConfig = field(default_factory=SourceConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+    stimulus_log: Table | None = None
+
+    def is_waiting(self, n_frames: int) -> bool:
+        """Whether the table has first to be aligned, in the Align step."""
+        by_row = self.align.behaviour.method == "same rows"
+        return self.table is not None and by_row and self.table.n_rows != n_frames
+
+    def aligning(self, recording: Recording) -> Generator[Progress, None, Aligned]:
+        """Put variables, stimulus, trials and rows to use beside the traces."""
+        if self.is_waiting(recording.n_frames):
+            return Aligned(recording)
+        variables = [
+            self.table.variable(v.column, v.kind, v.units, v.period)
+            for v in self.columns.variables
+            if self.table is not None
+        ]
+        return (
+            yield from aligning(
+                recording,
+                self.source,
+                self.align,
+                table=self.table,
+                stimulus_log=self.stimulus_log,
+                variables=variables,
+            )
+        )
 
     def attach(self, recording: Recording) -> Recording:
         """Return the recording with variables, stimulus, trials and rows to use."""
         return self.attach_movie(self.attach_table(recording))
 
     def attach_table(self, recording: Recording) -> Recording:
-        """Return the recording with what the table says."""
-        if self.table is None:
-            return recording
-        before = recording.variables
-        recording = attach_table(recording, self.table, self.source)
-        chosen = tuple(
-            self.table.variable(v.column, v.kind, v.units, v.period)
-            for v in self.columns.variables
-        )
-        return replace(recording, variables=(*before, *chosen))
+        """Return the recording with what the tables say."""
+        return exhaust(self.aligning(recording)).recording
 
     def attach_movie(self, recording: Recording) -> Recording:
         """Return the recording with the frames and the clock of the movie."""
+        if self.is_waiting(recording.n_frames):
+            return recording
         return attach_movie(recording, self.movie, self.source.movie_rate)
 
 
@@ -144,7 +170,7 @@ def opening(
             config.stack, config.axes, config.dataset, config.rate, positions
         )
     else:
-        bare = replace(config, **_WITHOUT_COMPANY)
+        bare = replace(config, **WITHOUT_COMPANY)
         recording = yield from load_recording(PipelineConfig(source=bare))
     try:
         accompaniment = yield from _accompaniment(config, columns)
