@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cebra.pipeline.align_times import read_times, row_times, table_of
+from napari_cebra.pipeline.align_words import report
 from napari_cebra.pipeline.behaviour import attach_shown, attach_table
 from napari_cebra.pipeline.placed import AtTimes, Placed, SameRows
 from napari_cebra.recording import (
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 FRAMES = "Reading the frame times"
 BEHAVIOUR, STIMULUS_LOG = "Aligning the behaviour", "Aligning the stimulus"
 """What is being done, so that an error can be told at the right field."""
+
+ALIGNED = "align clocks"
+"""The step in the provenance that says how."""
 
 _UNEVEN = 0.1
 
@@ -62,9 +66,6 @@ class LogAlignment:
     pulses: np.ndarray
     imaging: np.ndarray
     methods: dict[str, str]
-
-    def __str__(self) -> str:
-        return str(self.clock if self.fit is None else self.fit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,19 +156,20 @@ def aligning(
         recording = recording.with_step("read stimulus log", stimulus_log.name)
     if gaps is not None and gaps.after.size:
         recording = replace(recording, trials=gaps.split(recording.trials))
-    if logs or align.frames is not None:
-        recording = recording.with_step(
-            "align clocks",
-            **{log.what: str(log) for log in logs},
-            resampling={k: v for log in logs for k, v in log.methods.items()},
-            frames=str(gaps),
-        )
     notes += [
         f"Nothing has checked the clock of the {log.what} log: it is as given."
         for log in logs
         if log.fit is None and log.clock.by == "rates"
     ]
-    return Aligned(recording, gaps, tuple(logs), tuple(notes))
+    made = Aligned(recording, gaps, tuple(logs), tuple(notes))
+    if logs or align.frames is not None:
+        recording = recording.with_step(
+            ALIGNED,
+            **{log.what: asdict(log.clock) for log in logs},
+            resampling={k: v for log in logs for k, v in log.methods.items()},
+            report=report(made),
+        )
+    return replace(made, recording=recording)
 
 
 def without_tables(
@@ -191,7 +193,7 @@ def without_tables(
         if reason.endswith(" the behaviour log") or reason.removeprefix("not ") in names
     ]
     back = np.isin(recording.invalid_because, freed) & ~recording.valid
-    tables = ("read table", "read stimulus log", "align clocks")
+    tables = ("read table", "read stimulus log", ALIGNED)
     return replace(
         recording,
         variables=tuple(v for v in recording.variables if v.name not in names),

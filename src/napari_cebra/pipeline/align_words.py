@@ -60,7 +60,9 @@ def frame_facts(made: Aligned) -> dict[str, str]:
     facts = {"Dropped frames": dropped(made)}
     without = rows_without_data(made.recording)
     if without:
-        facts["Not used"] = ", ".join(f"{n} {what}" for what, n in without.items())
+        facts["Not used"] = "; ".join(
+            f"{n} frames, {why}" for why, n in without.items()
+        )
     return facts
 
 
@@ -90,8 +92,8 @@ def rows_without_data(recording: Recording) -> dict[str, int]:
     }
 
 
-def lines(made: Aligned) -> list[str]:
-    """Return everything as lines of text, for a terminal."""
+def report(made: Aligned) -> list[str]:
+    """Return everything as lines of text, for a terminal and the provenance."""
     said = []
     for log in made.logs:
         facts = "; ".join(f"{k.lower()} {v}" for k, v in log_facts(log).items())

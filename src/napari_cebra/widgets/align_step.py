@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton
 
-from napari_cebra.pipeline.align import BEHAVIOUR, FRAMES, STIMULUS_LOG
+from napari_cebra.pipeline.align import ALIGNED, BEHAVIOUR, FRAMES, STIMULUS_LOG
 from napari_cebra.pipeline.align_config import AlignConfig
 from napari_cebra.pipeline.align_times import likely_time_column
 from napari_cebra.pipeline.align_words import frame_facts, log_facts, to_align
@@ -39,7 +39,6 @@ _NOTHING = (
     "Nothing has a clock of its own yet: choose a table in step 1 under Stimulus and "
     "behaviour, or a stimulus log or the times of the imaging frames above."
 )
-_LOGS = ("behaviour", "stimulus")
 
 
 class AlignStep(Step):
@@ -207,7 +206,7 @@ class AlignStep(Step):
                 "locked", reason="Nothing is open: load a recording in step 1 first."
             )
             return
-        in_use = _in_use(session.workspace.recording)
+        in_use = _in_use(session.workspace.recording, session.config)
         if in_use:
             self.announce("done", in_use)
         elif table is not None and company.table is table and company.is_waiting(n):
@@ -349,15 +348,15 @@ def _offer(times: TimesForm, path: Path, table: Table) -> None:
         times.set_columns(table.names)
 
 
-def _in_use(recording: Recording | None) -> str:
+def _in_use(recording: Recording | None, config: PipelineConfig) -> str:
     """Return how the logs of a recording were aligned; empty where none was."""
-    if recording is None:
+    steps = () if recording is None else recording.provenance
+    used = [step.parameters for step in steps if step.name == ALIGNED]
+    if not used:
         return ""
-    for step in reversed(recording.provenance):
-        if step.name == "align clocks":
-            said = [f"{k} {step.parameters[k]}" for k in _LOGS if k in step.parameters]
-            return "; ".join(said) or f"{step.parameters['frames']}"
-    return ""
+    logs = {"behaviour": config.align.behaviour, "stimulus": config.align.stimulus}
+    said = [f"{name} by {logs[name].method}" for name in logs if name in used[-1]]
+    return ", ".join(said) or "frames by their times"
 
 
 def _as_table(found: Aligned) -> str:

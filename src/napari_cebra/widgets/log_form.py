@@ -143,7 +143,7 @@ class LogForm(QWidget):
         self.details.setToolTip("Tolerance, match rate, and how values are resampled")
 
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(12 if what == "behaviour" else 0, 0, 0, 0)
         column.setSpacing(5)
         for part in (main, *self._boxes, self.details, self.message):
             column.addWidget(part)
