@@ -13,7 +13,7 @@ from napari_cebra.pipeline.align import ALIGNED, BEHAVIOUR, FRAMES, STIMULUS_LOG
 from napari_cebra.pipeline.align_config import AlignConfig
 from napari_cebra.pipeline.align_times import likely_time_column
 from napari_cebra.pipeline.align_words import frame_facts, log_facts, to_align
-from napari_cebra.recording import NapariCebraError
+from napari_cebra.recording import InvalidInput, NapariCebraError
 from napari_cebra.viewer.alignment_plot import AlignmentPlot
 from napari_cebra.viewer.numbers import count
 from napari_cebra.widgets.align_forms import FramesForm, StimulusForm
@@ -39,6 +39,7 @@ _NOTHING = (
     "Nothing has a clock of its own yet: choose a table in step 1 under Stimulus and "
     "behaviour, or a stimulus log or the times of the imaging frames above."
 )
+_STAGES = {FRAMES: "frames", BEHAVIOUR: "behaviour", STIMULUS_LOG: "stimulus"}
 
 
 class AlignStep(Step):
@@ -68,6 +69,11 @@ class AlignStep(Step):
         ):
             self.folds[name].setToolTip(tip)
             self.fields.addWidget(self.folds[name])
+        self.messages = {
+            "frames": self.frames.message,
+            "behaviour": self.behaviour.message,
+            "stimulus": self.stimulus.log.message,
+        }
         self.folds["behaviour"].setValue(True)
         self.empty = _note(_NOTHING)
         self.fields.addWidget(self.empty)
@@ -150,7 +156,13 @@ class AlignStep(Step):
     def main_action(self) -> None:
         """Align in the background; what is found is shown, not used yet."""
         session, workspace = self.session, self.session.workspace
-        config = self.value()
+        for message in self.messages.values():
+            message.clear()
+        try:
+            config = self.value()
+        except InvalidInput:
+            self._open_blamed()
+            raise
         recording, stack = workspace.recording, workspace.stack
         company = session.accompaniment
         self._forget()
@@ -329,17 +341,16 @@ class AlignStep(Step):
     def _on_job_errored(self, text: str) -> None:
         """Say it at the form that is to blame."""
         stage = getattr(self._job.last_report, "text", "") if self._job else ""
-        at = {
-            FRAMES: ("frames", self.frames.message),
-            BEHAVIOUR: ("behaviour", self.behaviour.message),
-            STIMULUS_LOG: ("stimulus", self.stimulus.log.message),
-        }.get(stage)
-        if at is None:
-            self.message.error(text)
-            return
-        self.folds[at[0]].setValue(True)
-        at[1].error(text)
-        self.bring_into_view(at[1])
+        at = _STAGES.get(stage)
+        (self.message if at is None else self.messages[at]).error(text)
+        self._open_blamed()
+
+    def _open_blamed(self) -> None:
+        """Unfold the forms that tell of an error, and show the first."""
+        for name, message in self.messages.items():
+            if message.level() == "error":
+                self.folds[name].setValue(True)
+                self.bring_into_view(message)
 
 
 def _offer(times: TimesForm, path: Path, table: Table) -> None:

@@ -326,8 +326,9 @@ class LoadStep(Step):
         """Say that a table is not attached yet, where it is not row by row."""
         company, n = opened.accompaniment, self.session.n_frames
         if n is not None and company.is_waiting(n):
-            table = company.table
-            self.message.warning(to_align(table.name, table.n_rows, n))
+            text = to_align(company.table.name, company.table.n_rows, n)
+            for message in (self.behaviour.table_message, self.message):
+                message.warning(text)
 
 
 def _rate(rate: float | None) -> str:
