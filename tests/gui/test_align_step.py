@@ -91,19 +91,22 @@ def test_three_clocks_are_brought_onto_one(window, truth):
     window.choose(align.behaviour, folder, "behaviour_pulses.csv")
     window.choose(align.stimulus.log, folder, "stimulus_pulses.csv")
     window.press(align.button)
-    text = align.result.text()
+    text = align.result.text.text()
     for said in ("3.44% fast", "-116.00", "500.0 ppm slow", "of 149 pulses (91%)"):
         assert said in text, text
     assert "1 after frame 700, 4 after frame 1700, 11 after frame 2900" in text
-    assert align.plot.isVisible() and align.plot._points.getData()[0].size == 136
+    assert (
+        align.result.plot.isVisible()
+        and align.result.plot._points.getData()[0].size == 136
+    )
     assert not window.recording.variables, "nothing is used before it is accepted"
 
-    window.press(align.accept_button)
+    window.press(align.result.accept_button)
     recording = window.recording
     np.testing.assert_array_equal(recording.stimulus.shown, truth.shown)
     error = recording.variable("position").values - truth.position
     assert np.abs(error[truth.logged]).max() < 0.5
-    assert not align.accept_button.isVisible()
+    assert not align.result.accept_button.isVisible()
 
     # The settings the window left give a script the same numbers.
     again = exhaust(load_recording(window.session.config))
@@ -120,7 +123,7 @@ def test_three_clocks_are_brought_onto_one(window, truth):
     assert not align.result.isVisible(), "it was made with other settings"
     window.press(align.button)
     assert "Nothing has checked the clock" in align.message.text()
-    window.press(align.accept_button)
+    window.press(align.result.accept_button)
     assert len(window.recording.variables) == 3
     moved = window.recording.variable("position").values - truth.position
     assert np.nanmax(np.abs(moved)) > 20
@@ -210,7 +213,7 @@ def test_before_the_traces_it_waits_for_them(window, tmp_path):
     window.stepper.show_only(window.pages[2])
     window.align.behaviour._method.setValue("times")
     window.press(window.align.button)
-    window.press(window.align.accept_button)
+    window.press(window.align.result.accept_button)
     assert "from the extraction of the traces on" in window.align.message.text()
     assert window.recording is None
     window.traces.rois.setValue(RoiChoice("grid", tile=8))

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_cebra.viewer import _compat, theme
 from napari_cebra.viewer.connections import Connections
+from napari_cebra.viewer.plot_marks import Ticks
 from napari_cebra.viewer.plot_view import HINT, PlotView
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class AlignmentPlot(QWidget):
         super().__init__(parent)
         viewer = _compat.unwrap(napari_viewer)
         self._viewer = weakref.ref(viewer)
+        self._at = np.zeros(0)  # of the pairs
         self._legend = QLabel()
         self._legend.setWordWrap(True)
         self._legend.setToolTip(
@@ -63,8 +65,13 @@ class AlignmentPlot(QWidget):
 
     def show_all(self) -> None:
         """Show everything again."""
-        for plot in (self.residuals, self.histogram, self.pulses):
+        for plot in (self.residuals, self.histogram):
             plot.enableAutoRange()
+        self._show_pulses(-1)
+
+    def _show_pulses(self, last: int) -> None:
+        if self._at.size:
+            self.pulses.setXRange(self._at[0], self._at[last])
 
     def set_log(self, log: LogAlignment) -> None:
         """Draw a log that was fitted to pulses or onsets."""
@@ -77,19 +84,22 @@ class AlignmentPlot(QWidget):
         self._bars.setOpts(
             y0=edges[:-1], y1=edges[1:], x0=np.zeros(count.size), x1=count
         )
+        most = int(count.max())
+        self.histogram.getAxis("bottom").setTicks([[(0, "0"), (most, str(most))]])
         trains = {
             "log": (log.pulses, fit.source_rows),
             "imaging": (log.imaging, fit.target_rows),
         }
-        for name, level, _ in _TRAINS:
+        for name in self._ticks:
             times, rows = trains[name]
             paired = np.zeros(times.size, bool)
             paired[rows] = True
-            self._ticks[name, True].setData(*_ticks(times[paired], level))
-            self._ticks[name, False].setData(*_ticks(times[~paired], level))
+            for ticks, rows in zip(self._ticks[name], (paired, ~paired), strict=True):
+                seen = times[rows]
+                ticks.setTimes(np.sort(seen[np.isfinite(seen)]))
+        self._at = np.sort(at)
         self.show_all()
-        if at.size > _FIRST_PULSES:
-            self.pulses.setXRange(at[0], at[_FIRST_PULSES])
+        self._show_pulses(min(_FIRST_PULSES, at.size) - 1)
         self._legend.setText(
             theme.legend_text(
                 [
@@ -125,14 +135,18 @@ class AlignmentPlot(QWidget):
             x0=[0], x1=[0], y0=[0], y1=[0], brush=theme.ORANGE, pen=None
         )
         self.histogram.addItem(self._bars)
+        box = self.pulses.getViewBox()
         self._ticks = {
-            (name, is_paired): self.pulses.plot(
-                pen=pg.mkPen(colour if is_paired else theme.PINK, width=2),
-                connect="pairs",
+            name: tuple(
+                Ticks(box, _pen(colour), level, level + 0.8)
+                for colour in (of_train, theme.PINK)
             )
-            for name, _, colour in _TRAINS
-            for is_paired in (True, False)
+            for name, level, of_train in _TRAINS
         }
+        for ticks in self._ticks.values():
+            for part in ticks:
+                self.pulses.addItem(part, ignoreBounds=True)
+        self.pulses.setYRange(-0.1, 1.9)
 
     def _on_theme(self) -> None:
         viewer = self._viewer()
@@ -141,7 +155,5 @@ class AlignmentPlot(QWidget):
             theme.style_plots(self._view, plots, viewer.theme)
 
 
-def _ticks(times: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of an upright line at each time."""
-    times = times[np.isfinite(times)]
-    return np.repeat(times, 2), np.tile([level, level + 0.8], times.size)
+def _pen(colour: theme.Rgb) -> Any:
+    return pg.mkPen(colour, width=2)

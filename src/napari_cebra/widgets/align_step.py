@@ -6,19 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QPushButton
+from qtpy.QtWidgets import QLabel
 
 from napari_cebra.pipeline.align import ALIGNED, BEHAVIOUR, FRAMES, STIMULUS_LOG
 from napari_cebra.pipeline.align_config import AlignConfig
 from napari_cebra.pipeline.align_times import likely_time_column
-from napari_cebra.pipeline.align_words import frame_facts, log_facts, to_align
+from napari_cebra.pipeline.align_words import to_align
 from napari_cebra.recording import InvalidInput, NapariCebraError
-from napari_cebra.viewer.alignment_plot import AlignmentPlot
 from napari_cebra.viewer.numbers import count
 from napari_cebra.widgets.align_forms import FramesForm, StimulusForm
+from napari_cebra.widgets.align_result import AlignResult
 from napari_cebra.widgets.fold import Fold
-from napari_cebra.widgets.form_rows import Choice
 from napari_cebra.widgets.log_form import LogForm
 from napari_cebra.widgets.opening import reading_table
 from napari_cebra.widgets.realign import Realigned, realigning
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
     from napari_cebra.io import Table
     from napari_cebra.pipeline import PipelineConfig
-    from napari_cebra.pipeline.align import Aligned
     from napari_cebra.recording import Recording
     from napari_cebra.widgets.message_line import MessageLine
     from napari_cebra.widgets.session import Session
@@ -80,22 +77,8 @@ class AlignStep(Step):
         self.button.setToolTip(
             "Find how the clocks run, without changing anything yet (Ctrl+Return)"
         )
-        self.which = Choice()
-        self.which.setToolTip("Log that is drawn")
-        self.result = QLabel()
-        self.result.setWordWrap(True)
-        self.result.setTextFormat(Qt.TextFormat.RichText)
-        self.result.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse
-        )
-        self.plot = AlignmentPlot(session.viewer)
-        self.accept_button = QPushButton("Use this alignment")
-        self.accept_button.setToolTip(
-            "Make variables and stimulus of the recording again with it; choosing "
-            "another method and aligning again takes it back"
-        )
-        for part in (self.result, self.which, self.plot, self.accept_button):
-            self.layout().addWidget(part)
+        self.result = AlignResult(session.viewer)
+        self.layout().addWidget(self.result)
 
         for form in (self.frames, self.behaviour, self.stimulus):
             form.valueChanged.connect(self._on_form)
@@ -108,8 +91,7 @@ class AlignStep(Step):
         ):
             times.fileChosen.connect(self._reader(times, message))
         self.stimulus.fileChosen.connect(self._on_stimulus_file)
-        self.which.currentIndexChanged.connect(self._draw)
-        self.accept_button.clicked.connect(lambda: self.try_to(self.accept))
+        self.result.accepted.connect(lambda: self.try_to(self.accept))
         session.loaded.connect(self._on_loaded)
         session.configChanged.connect(self._show_config)
         connect, workspace = self.connections.add, session.workspace
@@ -139,10 +121,7 @@ class AlignStep(Step):
             source = replace(
                 source, shown_column=shown.shown, repeat_column=shown.repeat
             )
-        if (
-            self.behaviour.time_column() is not None
-            or align.behaviour.method == "rates"
-        ):
+        if self._table is not None:
             source = replace(source, time_column=self.behaviour.time_column())
         return replace(config, source=source, align=align)
 
@@ -183,7 +162,7 @@ class AlignStep(Step):
             session.config, source=found.config.source, align=found.config.align
         )
         session.accompaniment = found.accompaniment
-        self.accept_button.hide()
+        self.result.accept_button.hide()
         if found.made_of is not None:
             self._found = None  # for the recording that is now replaced
             session.workspace.set_recording(found.aligned.recording)
@@ -199,8 +178,7 @@ class AlignStep(Step):
     def refresh(self, *_: object) -> None:
         """Show what there is to align, and whether it is."""
         session = self.session
-        n, company = session.n_frames, session.accompaniment
-        table = company.table if company.table is not None else self._table
+        n, company, table = session.n_frames, session.accompaniment, self._table
         title = "Behaviour"
         if table is not None:
             title = f"Behaviour: {table.name}, {count(table.n_rows)} rows"
@@ -221,7 +199,7 @@ class AlignStep(Step):
         in_use = _in_use(session.workspace.recording, session.config)
         if in_use:
             self.announce("done", in_use)
-        elif table is not None and company.table is table and company.is_waiting(n):
+        elif table is not None and company.is_waiting(n):
             self.announce("todo", f"{table.n_rows} rows for {n} frames")
         else:
             self.announce("todo")
@@ -235,22 +213,27 @@ class AlignStep(Step):
         def read(path: Path | None) -> None:
             message.clear()
             if path is not None:
-                self._read(path, lambda table: _offer(times, path, table), message)
+                self._read(times, path, lambda t: _offer(times, path, t), message)
             elif times in (self.behaviour.pulses, self.stimulus.log.pulses):
                 self._offer_own_columns()
 
         return read
 
     def _read(
-        self, path: Path, on_table: Callable[[Any], None], message: MessageLine
+        self,
+        form: object,
+        path: Path,
+        on_table: Callable[[Any], None],
+        message: MessageLine,
     ) -> None:
         """Read a table in the background, without the step's progress bar."""
+        kind = f"columns of {path} for {id(form)}"
         try:
             job = self.session.jobs.job(
-                f"columns {path}", "Looking at files", lambda: reading_table(path)
+                kind, "Looking at files", lambda: reading_table(path)
             )
         except NapariCebraError:
-            return  # the same file is being looked at already
+            return  # this file is being looked at already
         job.returned.connect(on_table)
         job.errored.connect(message.error)
 
@@ -258,7 +241,9 @@ class AlignStep(Step):
         message = self.stimulus.log.message
         message.clear()
         if path is not None:
-            self._read(path, lambda t: self.stimulus.set_table(path, t), message)
+            self._read(
+                self.stimulus, path, lambda t: self.stimulus.set_table(path, t), message
+            )
         self.refresh()
 
     def _offer_own_columns(self) -> None:
@@ -273,20 +258,19 @@ class AlignStep(Step):
 
     def _on_loaded(self) -> None:
         """Another recording: what was chosen for the last one may not fit."""
+        self.abandon_job()
         self._show_config()
 
     def _show_config(self) -> None:
-        config, company = self.session.config, self.session.accompaniment
+        config = self.session.config
         self._forget()
         self.message.clear()
-        named = config.source.variables
-        of_this = company.source.variables == named
-        self._table = company.table if named is not None and of_this else None
+        named, self._table = config.source.variables, self.session.accompaniment.table
         self.setValue(config)
         self._offer_own_columns()
         if named is not None and self._table is None:
-            path = Path(named)
-            self._read(path, self._on_own_table, self.behaviour.message)
+            message = self.behaviour.message
+            self._read(self.behaviour, Path(named), self._on_own_table, message)
         self.refresh()
 
     def _on_own_table(self, table: Table) -> None:
@@ -306,37 +290,25 @@ class AlignStep(Step):
 
     def _forget(self) -> None:
         self._found = None
-        for part in (self.result, self.which, self.plot, self.accept_button):
-            part.hide()
+        self.result.hide()
 
     def _on_found(self, found: Realigned) -> None:
         if found.made_of is not self.session.workspace.recording:
             return  # another was opened meanwhile
         self._found = found
-        self.result.setText(_as_table(found.aligned))
-        self.result.show()
-        fitted = [log for log in found.aligned.logs if log.fit is not None]
-        self.which.set_items((log, f"Pulses of the {log.what}") for log in fitted)
-        self.which.setVisible(len(fitted) > 1)
-        self.plot.setVisible(bool(fitted))
-        self._draw()
-        self.accept_button.show()
         company, n = found.accompaniment, self.session.n_frames
-        if n is not None and company.is_waiting(n):
-            table = company.table
-            self.accept_button.hide()
-            text = to_align(table.name, table.n_rows, n)
+        waits = n is not None and company.is_waiting(n)
+        self.result.show_found(found.aligned, can_be_used=not waits)
+        if waits:
+            text = to_align(company.table.name, company.table.n_rows, n)
             self.behaviour.message.error(
                 text.replace("align them in the Align step", "choose how it is aligned")
             )
+            self._open_blamed()
         elif found.aligned.notes:
             self.message.warning(" ".join(found.aligned.notes))
-        self.bring_into_view(self.accept_button, self.result)
-
-    def _draw(self, *_: object) -> None:
-        log = self.which.value()
-        if log is not None:
-            self.plot.set_log(log)
+        if not waits:
+            self.bring_into_view(self.result.accept_button, self.result)
 
     def _on_job_errored(self, text: str) -> None:
         """Say it at the form that is to blame."""
@@ -368,21 +340,6 @@ def _in_use(recording: Recording | None, config: PipelineConfig) -> str:
     logs = {"behaviour": config.align.behaviour, "stimulus": config.align.stimulus}
     said = [f"{name} by {logs[name].method}" for name in logs if name in used[-1]]
     return ", ".join(said) or "frames by their times"
-
-
-def _as_table(found: Aligned) -> str:
-    """Return what was found as a table in rich text, a column for each log."""
-    facts = [(log.what.capitalize(), log_facts(log)) for log in found.logs]
-    keys = dict.fromkeys(key for _, of_log in facts for key in of_log)
-    head = "".join(f"<th align='left'>{name}&nbsp;&nbsp;</th>" for name, _ in facts)
-    rows = [f"<tr><th></th>{head}</tr>"] if facts else []
-    for key in keys:
-        cells = "".join(f"<td>{of_log.get(key, '')}</td>" for _, of_log in facts)
-        rows.append(f"<tr><td><i>{key}</i>&nbsp;&nbsp;</td>{cells}</tr>")
-    for key, text in frame_facts(found).items():
-        cell = f"<td colspan='{max(len(facts), 1)}'>{text}</td>"
-        rows.append(f"<tr><td><i>{key}</i>&nbsp;&nbsp;</td>{cell}</tr>")
-    return f"<table cellspacing='2'>{''.join(rows)}</table>"
 
 
 def _note(text: str) -> QLabel:

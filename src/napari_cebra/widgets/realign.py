@@ -66,12 +66,10 @@ def realigning(
     config : PipelineConfig
         Its `source` and `align` are what is wanted now.
     """
-    source, table, log = config.source, None, None
-    if source.variables is not None:
+    source, table, log = config.source, accompaniment.table, None
+    if table is None and source.variables is not None:
         yield Progress(0, 0, "", BEHAVIOUR)
-        known = accompaniment.source.variables == source.variables
-        table = accompaniment.table if known else None
-        table = table_of(source.variables) if table is None else table
+        table = table_of(source.variables)
     if source.stimulus_log is not None:
         yield Progress(0, 0, "", STIMULUS_LOG)
         log = table_of(source.stimulus_log)
