@@ -9,7 +9,11 @@ import numpy as np
 
 from napari_cebra.pipeline.align_times import read_times, row_times, table_of
 from napari_cebra.pipeline.align_words import report
-from napari_cebra.pipeline.behaviour import attach_shown, attach_table
+from napari_cebra.pipeline.behaviour import (
+    attach_shown,
+    attach_table,
+    free_variables,
+)
 from napari_cebra.pipeline.placed import AtTimes, Placed, SameRows
 from napari_cebra.recording import (
     Alignment,
@@ -139,6 +143,10 @@ def aligning(
             at, column = _frame_times(recording), source.time_column
             placed, log = _placed("behaviour", table, column, align.behaviour, at)
             logs.append(log)
+            if variables is None:
+                variables = free_variables(table, source, target)
+            clocks = (column, _own_column(align.behaviour))
+            variables = [v for v in variables if v.name not in clocks]
         recording = attach_table(
             recording, table, source, target, variables=variables, placed=placed
         )
@@ -259,6 +267,12 @@ def _frame_times(recording: Recording) -> np.ndarray:
             "the rate in step 1, or a file with the time of each frame."
         )
     return recording.frame_times
+
+
+def _own_column(log: LogConfig) -> str | None:
+    """Return the column of a log that holds its pulses, which are no variable."""
+    pulses = log.pulses
+    return None if pulses is None or pulses.file is not None else pulses.column
 
 
 def _placed(

@@ -67,14 +67,7 @@ def attach_table(
     if source.stimulus_log is None:
         recording = attach_shown(recording, table, source, placed)
     if variables is None:
-        variables = [
-            table.variable(
-                name,
-                target.kind if target is not None and name == target.name else None,
-                period=target.period if target and name == target.name else None,
-            )
-            for name in _free_columns(table, source)
-        ]
+        variables = free_variables(table, source, target)
     variables = list(variables)
     for reason, rows in placed.without_data(variables).items():
         recording = recording.exclude(rows, reason)
@@ -151,6 +144,20 @@ def attach_movie(
             count,
         ),
     )
+
+
+def free_variables(
+    table: Table, source: SourceConfig, target: TargetConfig | None = None
+) -> list[Variable]:
+    """Return the columns of a table without a role, as variables."""
+    return [
+        table.variable(
+            name,
+            target.kind if target is not None and name == target.name else None,
+            period=target.period if target and name == target.name else None,
+        )
+        for name in _free_columns(table, source)
+    ]
 
 
 def _free_columns(table: Table, source: SourceConfig) -> list[str]:

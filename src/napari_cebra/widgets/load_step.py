@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from napari_cebra.widgets.session import Session
 
 
+_MOVIE_WAITS = (
+    "The movie waits until it is known which of its frames was shown when: choose the "
+    "column of the shown frame and load again, or a stimulus log in the Align step."
+)
+
+
 class LoadStep(Step):
     """A file, a folder, an open layer or a built-in recording."""
 
@@ -323,12 +329,15 @@ class LoadStep(Step):
         self.completed.emit()
 
     def _tell_waiting(self, opened: Opened) -> None:
-        """Say that a table is not attached yet, where it is not row by row."""
+        """Say what is not attached yet: a table not row by row, a movie without it."""
         company, n = opened.accompaniment, self.session.n_frames
+        if company.movie_is_waiting:
+            self.behaviour.movie_message.warning(_MOVIE_WAITS)
+            self.message.warning(_MOVIE_WAITS)
         if n is not None and company.is_waiting(n):
             text = to_align(company.table.name, company.table.n_rows, n)
-            for message in (self.behaviour.table_message, self.message):
-                message.warning(text)
+            self.behaviour.table_message.warning(text)
+            self.message.warning(text)
 
 
 def _rate(rate: float | None) -> str:

@@ -60,6 +60,11 @@ class Accompaniment:
         by_row = self.align.behaviour.method == "same rows"
         return self.table is not None and by_row and self.table.n_rows != n_frames
 
+    @property
+    def movie_is_waiting(self) -> bool:
+        """Whether nothing says yet which frame of the movie was shown when."""
+        return self.movie is not None and self.source.shown_column is None
+
     def aligning(self, recording: Recording) -> Generator[Progress, None, Aligned]:
         """Put variables, stimulus, trials and rows to use beside the traces."""
         if self.is_waiting(recording.n_frames):
@@ -90,7 +95,7 @@ class Accompaniment:
 
     def attach_movie(self, recording: Recording) -> Recording:
         """Return the recording with the frames and the clock of the movie."""
-        if self.is_waiting(recording.n_frames):
+        if self.movie_is_waiting or self.is_waiting(recording.n_frames):
             return recording
         return attach_movie(recording, self.movie, self.source.movie_rate)
 

@@ -164,7 +164,7 @@ class TimesForm(QWidget):
     def set_columns(self, names: Iterable[str]) -> None:
         """Offer the columns of the file."""
         items = [(name, name) for name in names]
-        first = "the one called time" if self.path.value() else "none"
+        first = "the only one, or the time" if self.path.value() else "none"
         self._column.set_items([(None, first), *items])
         self._clock.set_items([(None, "counted"), *items])
 
