@@ -207,7 +207,7 @@ def without_tables(
         variables=tuple(v for v in recording.variables if v.name not in names),
         stimulus=None if own is None else own.stimulus,
         frame_times=None if own is None else own.frame_times,
-        trials=None if own is None else own.trials,
+        trials=np.zeros_like(recording.trials) if own is None else own.trials,
         valid=recording.valid | back,
         invalid_because=np.where(back, 0, recording.invalid_because),
         provenance=tuple(s for s in recording.provenance if s.name not in tables),
