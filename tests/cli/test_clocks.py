@@ -70,7 +70,7 @@ def test_each_option_is_a_setting():
         *("--align", "rates", "--align-rate", "100", "--align-start", "-2"),
         *("--align-per-second", "1000", "--align-pin", "both"),
         *("--align-tolerance", "0.002", "--resample", "nearest"),
-        *("--resample-discrete", "majority", "--longest-gap", "3"),
+        *("--resample-discrete", "majority", "--resample-gap", "3"),
         *("--stimulus-align", "times", "--stimulus-align-start", "4"),
     )
     assert config.align == AlignConfig(

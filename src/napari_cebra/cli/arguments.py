@@ -243,7 +243,33 @@ def _clock(group: argparse._ArgumentGroup) -> None:
     add(
         "--variables",
         metavar="FILE",
-        help="table with one row per imaging frame, or on a clock of its own (--align)",
+        help="what was shown and done: CSV, Excel, MAT, npz, HDF5, NWB, poses of "
+        "DeepLabCut, or events with onsets",
+    )
+    add(
+        "--variables-part",
+        metavar="PART",
+        help="sheet, struct, clock or table inside that file (a wrong one lists all)",
+    )
+    add(
+        "--column",
+        dest="columns",
+        action="append",
+        metavar="NAME[:KIND[:PERIOD]]",
+        help="column to keep as a variable, and how its numbers are to be read; can be "
+        "repeated (default: all without a role)",
+    )
+    add(
+        "--likelihood",
+        type=float,
+        metavar="P",
+        help="of poses: positions less likely are not used (default 0.6)",
+    )
+    add(
+        "--longest-gap",
+        type=int,
+        metavar="ROWS",
+        help="of poses: longest gap that is filled in by a line (default 10)",
     )
     add(
         "--stimulus",

@@ -97,7 +97,7 @@ def add_clock_options(group: argparse._ArgumentGroup) -> None:
         help="of discrete variables (default hold)",
     )
     add(
-        "--longest-gap",
+        "--resample-gap",
         type=float,
         metavar="S",
         help="frames between two samples farther apart are not used (default 1)",
@@ -111,7 +111,7 @@ def clock_settings(base: AlignConfig, chosen: argparse.Namespace) -> AlignConfig
     resampling = {
         "resampling": chosen.resample,
         "discrete": chosen.resample_discrete,
-        "longest_gap_s": chosen.longest_gap,
+        "longest_gap_s": chosen.resample_gap,
     }
     behaviour = replace(behaviour, **_named(resampling))
     changes = {

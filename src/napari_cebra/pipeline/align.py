@@ -12,7 +12,8 @@ from napari_cebra.pipeline.align_words import report
 from napari_cebra.pipeline.behaviour import (
     attach_shown,
     attach_table,
-    free_variables,
+    read_variables,
+    table_variables,
 )
 from napari_cebra.pipeline.placed import AtTimes, Placed, SameRows
 from napari_cebra.recording import (
@@ -129,7 +130,7 @@ def aligning(
     """
     if table is None and source.variables is not None:
         yield Progress(0, 0, "", BEHAVIOUR)
-        table = table_of(source.variables)
+        table = read_variables(source)
     if stimulus_log is None and source.stimulus_log is not None:
         yield Progress(0, 0, "", STIMULUS_LOG)
         stimulus_log = table_of(source.stimulus_log)
@@ -143,10 +144,15 @@ def aligning(
             at, column = _frame_times(recording), source.time_column
             placed, log = _placed("behaviour", table, column, align.behaviour, at)
             logs.append(log)
+            table, placed = _events_on_frames(table, log.clock, at, placed)
             if variables is None:
-                variables = free_variables(table, source, target)
+                variables = table_variables(table, source, target)
             clocks = (column, _own_column(align.behaviour))
             variables = [v for v in variables if v.name not in clocks]
+        else:
+            table = table.on_frames(
+                recording.n_frames, recording.frame_times, recording.name
+            )
         recording = attach_table(
             recording, table, source, target, variables=variables, placed=placed
         )
@@ -224,7 +230,7 @@ def _on_frame_clock(
     elif table is not None and align.behaviour.method == "same rows":
         table.check_length(n, recording.name)
         if source.time_column is not None:
-            times = table.frame_times(source.time_column) / align.behaviour.per_second
+            times = table.frame_times(source.time_column, align.behaviour.per_second)
     if times is None or n < 2:
         return recording, None, []
     gaps = find_gaps(times)
@@ -242,6 +248,17 @@ def _on_frame_clock(
             "Hz of the recording."
         ]
     return replace(recording, frame_times=times), gaps, notes
+
+
+def _events_on_frames(
+    table: Table, clock: ClockMap, at: np.ndarray, placed: Placed
+) -> tuple[Table, Placed]:
+    """Put events frame by frame; they last, and are not resampled."""
+    from napari_cebra.io import EventTable
+
+    if not isinstance(table, EventTable):
+        return table, placed
+    return table.moved(clock.to).on_frames(at.size, at, "the recording"), SameRows()
 
 
 def _one_per_frame(times: np.ndarray, skip: int | None, n_frames: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.pipeline.column_config import ColumnConfig
 from napari_cebra.pipeline.placed import Placed, SameRows
 from napari_cebra.recording import InvalidInput, Recording, Stimulus
 
@@ -18,6 +19,31 @@ if TYPE_CHECKING:
     from napari_cebra.recording import Variable
 
 _CLOCKS = {"frame", "frames", "frame_index", "imaging_frame", "time", "time_s", "t"}
+
+
+def read_variables(source: SourceConfig) -> Table:
+    """Read the table of variables that a source names, with its settings.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be read; see `io.read_table`.
+    """
+    from napari_cebra.io import read_table
+
+    assert source.variables is not None
+    return read_table(
+        source.variables, source.variables_part, source.likelihood, source.longest_gap
+    )
+
+
+def is_row_by_row(table: Table, n_frames: int) -> bool:
+    """Return whether a table needs no clock to go with so many imaging frames."""
+    try:
+        table.check_length(n_frames)
+    except InvalidInput:
+        return False
+    return True
 
 
 def attach_table(
@@ -57,7 +83,9 @@ def attach_table(
     """
     changes: dict[str, Any] = {}
     if placed is None:
-        table.check_length(recording.n_frames, recording.name)
+        table = table.on_frames(
+            recording.n_frames, recording.frame_times, recording.name
+        )
         placed = SameRows()
         if source.time_column is not None:
             changes["frame_times"] = table.frame_times(source.time_column)
@@ -67,7 +95,7 @@ def attach_table(
     if source.stimulus_log is None:
         recording = attach_shown(recording, table, source, placed)
     if variables is None:
-        variables = free_variables(table, source, target)
+        variables = table_variables(table, source, target)
     variables = list(variables)
     for reason, rows in placed.without_data(variables).items():
         recording = recording.exclude(rows, reason)
@@ -146,18 +174,22 @@ def attach_movie(
     )
 
 
-def free_variables(
+def table_variables(
     table: Table, source: SourceConfig, target: TargetConfig | None = None
 ) -> list[Variable]:
-    """Return the columns of a table without a role, as variables."""
-    return [
-        table.variable(
-            name,
-            target.kind if target is not None and name == target.name else None,
-            period=target.period if target and name == target.name else None,
-        )
-        for name in _free_columns(table, source)
-    ]
+    """Return the columns chosen, or all without a role; the target in any case."""
+    free = [ColumnConfig(name) for name in _free_columns(table, source)]
+    chosen = free if source.columns is None else list(source.columns)
+    if target is not None and target.name in table.names:
+        if target.name not in {c.column for c in chosen}:
+            chosen.append(ColumnConfig(target.name))
+        chosen = [
+            replace(c, kind=target.kind or c.kind, period=target.period or c.period)
+            if c.column == target.name
+            else c
+            for c in chosen
+        ]
+    return [table.variable(c.column, c.kind, c.units, c.period) for c in chosen]
 
 
 def _free_columns(table: Table, source: SourceConfig) -> list[str]:

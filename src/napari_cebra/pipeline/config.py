@@ -17,6 +17,7 @@ from napari_cebra.pipeline.align_config import AlignConfig
 from napari_cebra.pipeline.checks import one_of as _one_of
 from napari_cebra.pipeline.checks import positive as _positive
 from napari_cebra.pipeline.checks import section as _section
+from napari_cebra.pipeline.column_config import ColumnConfig
 from napari_cebra.pipeline.encoder_shape import EncoderConfig
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.traces import TraceKind
@@ -68,7 +69,15 @@ class SourceConfig:
         Of a suite2p folder, use the cells it accepts.
     variables : str, optional
         Table with one row per imaging frame, or (see `AlignConfig`) on a clock of
-        its own.
+        its own: CSV, Excel, MAT, npz, HDF5, NWB, poses of DeepLabCut, or events.
+    variables_part : str, optional
+        Sheet, struct, clock or table inside that file, one of ``Table.parts``.
+    columns : tuple of ColumnConfig, optional
+        Columns of it to keep as variables, or texts as ``"heading:circular:360"``;
+        default all without a role.
+    likelihood, longest_gap : float, int
+        Of poses: below which likelihood a position is not used, and how many
+        rows without one are filled in at most.
     shown_column, repeat_column, trial_column, valid_column, time_column : str
         Columns of that table: movie frame shown, number of the showing, trial,
         rows to use (not 0), seconds.
@@ -98,6 +107,10 @@ class SourceConfig:
     reextract: bool = False
     accepted_only: bool = True
     variables: str | None = None
+    variables_part: str | None = None
+    columns: tuple[ColumnConfig, ...] | None = None
+    likelihood: float = 0.6
+    longest_gap: int = 10
     shown_column: str | None = None
     repeat_column: str | None = None
     trial_column: str | None = None
@@ -112,6 +125,9 @@ class SourceConfig:
         for name in ("rate", "movie_rate", "bin_s"):
             _positive(name, getattr(self, name))
         _one_of("traces_kind", self.traces_kind, get_args(TraceKind))
+        if self.columns is not None:
+            columns = tuple(ColumnConfig.of(column) for column in self.columns)
+            object.__setattr__(self, "columns", columns)
         given = [n for n in ("stack", "traces", "spikes") if getattr(self, n)]
         if len(given) > 1:
             raise InvalidInput(

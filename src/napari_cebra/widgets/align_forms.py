@@ -194,7 +194,7 @@ class StimulusForm(QWidget):
             likely = [name for name in table.names if name.lower() in _FRAME]
             self._shown.setValue(likely[0] if likely else None)
         time = self.log.time_column() or likely_time_column(table)
-        self.log.set_columns(table.names, time)
+        self.log.set_columns(table.names, time, table.row_times is not None)
 
     def _offer(self, names: list[str] | tuple[str, ...]) -> None:
         items = [(None, "none"), *((name, name) for name in names)]

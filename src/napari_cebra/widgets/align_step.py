@@ -18,8 +18,7 @@ from napari_cebra.widgets.align_forms import FramesForm, StimulusForm
 from napari_cebra.widgets.align_result import AlignResult
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.log_form import LogForm
-from napari_cebra.widgets.opening import reading_table
-from napari_cebra.widgets.realign import Realigned, realigning
+from napari_cebra.widgets.realign import Realigned, reading, realigning
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
@@ -229,9 +228,7 @@ class AlignStep(Step):
         """Read a table in the background, without the step's progress bar."""
         kind = f"columns of {path} for {id(form)}"
         try:
-            job = self.session.jobs.job(
-                kind, "Looking at files", lambda: reading_table(path)
-            )
+            job = self.session.jobs.job(kind, "Looking at files", lambda: reading(path))
         except NapariCebraError:
             return  # this file is being looked at already
         job.returned.connect(on_table)
@@ -248,11 +245,12 @@ class AlignStep(Step):
 
     def _offer_own_columns(self) -> None:
         table = self._table
-        chosen = self.session.config.source.time_column
-        names = () if table is None else table.names
-        if chosen is None and table is not None:
-            chosen = likely_time_column(table)
-        self.behaviour.set_columns(names, chosen)
+        if table is None:
+            self.behaviour.set_columns((), None)
+            return
+        chosen = self.session.config.source.time_column or likely_time_column(table)
+        has_clock = table.row_times is not None
+        self.behaviour.set_columns(table.names, chosen, has_clock)
 
     # What is open, and what was found.
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cebra.io import Table
+    from napari_cebra.io.tables.summary import ColumnSummary
+    from napari_cebra.widgets.behaviour_form import TableChoice
     from napari_cebra.widgets.opening import Opened
     from napari_cebra.widgets.session import Session
 
@@ -245,20 +247,21 @@ class LoadStep(Step):
         self.layer.set_items([first, *((name, name) for name in names)])
         self.layer.setEnabled(bool(names) and not self.is_busy)
 
-    def _on_table(self, path: Path | None) -> None:
-        if path is None:
+    def _on_table(self, choice: TableChoice | None) -> None:
+        if choice is None:
             return
         self._background(
-            f"table {path}",
-            lambda: opening.reading_table(path),
-            lambda table: self._on_table_read(path, table),
+            f"table {choice}",
+            lambda: opening.reading_table(choice),
+            lambda read: self._on_table_read(choice, *read),
             self.behaviour.table_message.error,
         )
 
-    def _on_table_read(self, path: Path, table: Table) -> None:
-        if path != self.behaviour.value().table:
-            return
-        self.behaviour.set_table(table)
+    def _on_table_read(
+        self, choice: TableChoice, table: Table, columns: tuple[ColumnSummary, ...]
+    ) -> None:
+        if choice == self.behaviour.reading():
+            self.behaviour.set_table(table, columns)
 
     def _on_movie(self, path: Path | None) -> None:
         if path is None:

@@ -201,10 +201,13 @@ class LogForm(QWidget):
         """Return the column of this log that holds its times."""
         return self._time.value()  # type: ignore[return-value]
 
-    def set_columns(self, names: Iterable[str], time: str | None) -> None:
+    def set_columns(
+        self, names: Iterable[str], time: str | None, has_clock: bool = False
+    ) -> None:
         """Offer the columns of the log, with the likely one of its times."""
         items = [(name, name) for name in names]
-        self._time.set_items([(None, "none"), *items])
+        first = "as the file says" if has_clock else "none"
+        self._time.set_items([(None, first), *items])
         self._time.setValue(time)
         if self.pulses.path.value() is None:
             self.pulses.set_columns(name for name, _ in items)

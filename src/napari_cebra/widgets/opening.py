@@ -9,7 +9,11 @@ import numpy as np
 
 from napari_cebra.pipeline.align import Aligned, aligning
 from napari_cebra.pipeline.align_config import AlignConfig
-from napari_cebra.pipeline.behaviour import attach_movie
+from napari_cebra.pipeline.behaviour import (
+    attach_movie,
+    is_row_by_row,
+    read_variables,
+)
 from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
 from napari_cebra.pipeline.load import load_recording
 from napari_cebra.pipeline.run import exhaust
@@ -24,7 +28,8 @@ if TYPE_CHECKING:
 
     from napari_cebra.io import Stack, Table
     from napari_cebra.io.movies import Movie
-    from napari_cebra.widgets.behaviour_form import BehaviourChoice
+    from napari_cebra.io.tables.summary import ColumnSummary
+    from napari_cebra.widgets.behaviour_form import BehaviourChoice, TableChoice
 
 TABLE, MOVIE = "Reading the table", "Opening the movie"
 """What is being done, so that an error can be told at the right field."""
@@ -32,6 +37,8 @@ TABLE, MOVIE = "Reading the table", "Opening the movie"
 WITHOUT_COMPANY = dict.fromkeys(
     (
         "variables",
+        "variables_part",
+        "columns",
         "movie",
         "shown_column",
         "repeat_column",
@@ -58,7 +65,8 @@ class Accompaniment:
     def is_waiting(self, n_frames: int) -> bool:
         """Whether the table has first to be aligned, in the Align step."""
         by_row = self.align.behaviour.method == "same rows"
-        return self.table is not None and by_row and self.table.n_rows != n_frames
+        table = self.table
+        return table is not None and by_row and not is_row_by_row(table, n_frames)
 
     @property
     def movie_is_waiting(self) -> bool:
@@ -69,11 +77,6 @@ class Accompaniment:
         """Put variables, stimulus, trials and rows to use beside the traces."""
         if self.is_waiting(recording.n_frames):
             return Aligned(recording)
-        variables = [
-            self.table.variable(v.column, v.kind, v.units, v.period)
-            for v in self.columns.variables
-            if self.table is not None
-        ]
         return (
             yield from aligning(
                 recording,
@@ -81,7 +84,6 @@ class Accompaniment:
                 self.align,
                 table=self.table,
                 stimulus_log=self.stimulus_log,
-                variables=variables,
             )
         )
 
@@ -121,6 +123,7 @@ def source_config(
     fields: dict[str, Any] = {
         "rate": choice.rate,
         "variables": _text(behaviour.table),
+        "columns": columns.variables if behaviour.table else None,
         "movie": _text(behaviour.movie),
         "shown_column": columns.shown,
         "repeat_column": columns.repeat,
@@ -128,6 +131,12 @@ def source_config(
         "valid_column": columns.valid,
         "time_column": columns.time,
     }
+    if behaviour.reading is not None:
+        fields |= {
+            "variables_part": behaviour.reading.part,
+            "likelihood": behaviour.reading.likelihood,
+            "longest_gap": behaviour.reading.longest_gap,
+        }
     if choice.kind == "stack":
         fields |= {"dataset": choice.data_set, "axes": choice.axes or None}
         fields["stack"] = _text(path)
@@ -243,12 +252,16 @@ def recognise_layer(layer: Any) -> Recognised:
     )
 
 
-def reading_table(path: Path) -> Generator[Progress, None, Table]:
-    """Read a table in the background."""
+def reading_table(
+    choice: TableChoice,
+) -> Generator[Progress, None, tuple[Table, tuple[ColumnSummary, ...]]]:
+    """Read a table in the background, and describe its columns."""
     from napari_cebra.io import read_table
+    from napari_cebra.io.tables.summary import summarise
 
-    yield Progress(0, 0, "", f"Reading {path.name}")
-    return read_table(path)
+    yield Progress(0, 0, "", f"Reading {choice.path.name}")
+    table = read_table(choice.path, choice.part, choice.likelihood, choice.longest_gap)
+    return table, summarise(table)
 
 
 def looking_at_movie(path: Path) -> Generator[Progress, None, str]:
@@ -273,7 +286,7 @@ def _accompaniment(
     table = movie = None
     if config.variables is not None:
         yield Progress(0, 0, "", TABLE)
-        table = io.read_table(config.variables)
+        table = read_variables(config)
     if config.movie is not None:
         yield Progress(0, 0, "", MOVIE)
         movie = io.open_movie(config.movie, config.movie_rate)

@@ -15,15 +15,16 @@ from napari_cebra.pipeline.align import (
 )
 from napari_cebra.pipeline.align_config import AlignConfig
 from napari_cebra.pipeline.align_times import table_of
+from napari_cebra.pipeline.behaviour import read_variables
 from napari_cebra.pipeline.load import load_recording
 from napari_cebra.recording import Progress, Recording, Traces
-from napari_cebra.widgets.column_form import Columns, VariableChoice
 from napari_cebra.widgets.opening import WITHOUT_COMPANY, Accompaniment
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
-    from napari_cebra.io import Stack
+    from napari_cebra.io import Stack, Table
     from napari_cebra.pipeline import PipelineConfig
 
 
@@ -48,6 +49,12 @@ class Realigned:
     made_of: Recording | None
 
 
+def reading(path: Path) -> Generator[Progress, None, Table]:
+    """Read a table in the background, for its columns."""
+    yield Progress(0, 0, "", f"Reading {path.name}")
+    return table_of(str(path))
+
+
 def realigning(
     recording: Recording | None,
     stack: Stack | None,
@@ -69,24 +76,14 @@ def realigning(
     source, table, log = config.source, accompaniment.table, None
     if table is None and source.variables is not None:
         yield Progress(0, 0, "", BEHAVIOUR)
-        table = table_of(source.variables)
+        table = read_variables(source)
     if source.stimulus_log is not None:
         yield Progress(0, 0, "", STIMULUS_LOG)
         log = table_of(source.stimulus_log)
     names = () if table is None else table.names
-    columns = accompaniment.columns
-    if accompaniment.table is None and recording is not None:  # a reopened project
-        columns = Columns(
-            variables=tuple(
-                VariableChoice(v.name, v.kind, v.units, v.period)
-                for v in recording.variables
-                if v.name in names
-            )
-        )
     company = replace(
         accompaniment,
         table=table,
-        columns=columns,
         source=source,
         align=config.align,
         stimulus_log=log,

@@ -24,7 +24,11 @@ _KINDS: tuple[tuple[Edges | None, str], ...] = (
     ("rising", "a signal: rising edges"),
     ("falling", "a signal: falling edges"),
 )
-_UNITS = ((1.0, "seconds"), (1e3, "milliseconds"), (1e6, "microseconds"))
+_UNITS = (
+    (1.0, "seconds, or as the name says"),
+    (1e3, "milliseconds"),
+    (1e6, "microseconds"),
+)
 _BY_RATE = "by rate"
 
 

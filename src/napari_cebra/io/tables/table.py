@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from napari_cebra.io.tables.angles import period_of
+from napari_cebra.io.tables.clock import not_a_clock
+from napari_cebra.io.tables.names import is_clock, seconds_per_unit, unit_in
 from napari_cebra.recording import InvalidInput, Variable
 from napari_cebra.recording.variable import VariableKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_ANGLES = ("angle", "heading", "phase", "orientation", "azimuth", "theta")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,42 @@ class Table:
             f"{self.name} has no column {name!r}; it has {', '.join(self.names)}."
         )
 
+    def with_columns(self, columns: Mapping[str, np.ndarray]) -> Table:
+        """Return the table with other values; what is known of them is kept."""
+        return replace(self, columns=columns)
+
+    def with_clock(self) -> Table:
+        """Return the table with the times of its rows, if a column is a clock.
+
+        The first column that is called one and rises from row to row is taken; one
+        that is called so and does not rise is named in the notes, with the row.
+        """
+        notes = list(self.notes)
+        for name, values in self.columns.items():
+            if not is_clock(name) or values.dtype.kind == "U":
+                continue
+            wrong = not_a_clock(values)
+            if not wrong:
+                times = values * seconds_per_unit(name)
+                return replace(self, times=times, notes=tuple(notes))
+            notes.append(
+                f"Column {name!r} is not used as the clock of the rows: {wrong}."
+            )
+        return replace(self, notes=tuple(notes))
+
+    def on_frames(
+        self, n_frames: int, frame_times: np.ndarray | None, of: str = "the stack"
+    ) -> Table:
+        """Return the table with one row per imaging frame; this one has them.
+
+        Raises
+        ------
+        InvalidInput
+            If it does not.
+        """
+        self.check_length(n_frames, of)
+        return self
+
     def check_length(self, n_frames: int, of: str = "the stack") -> None:
         """Refuse a table that does not have one row per imaging frame.
 
@@ -101,25 +138,32 @@ class Table:
     def guess_kind(self, name: str) -> VariableKind:
         """Guess the kind of variable a column holds; shown and editable.
 
-        Words, flags and a few repeated whole numbers are discrete; a name that
-        speaks of an angle with values inside one turn is circular; all else is
-        continuous.
+        Words, flags and a few repeated whole numbers are discrete; values that
+        jump by a turn and are called an angle, or wrap as one does, are
+        circular; all else is continuous.
         """
         values = self.column(name)
+        if name in self.kinds:
+            return self.kinds[name]
         if values.dtype.kind == "U":
             return "discrete"
-        known = values[np.isfinite(values)]
-        if known.size == 0:
-            return "continuous"
-        low, high = known.min(), known.max()
-        named_angle = any(word in name.lower() for word in _ANGLES)
-        if named_angle and high - low <= 360.5 and low >= -180.5 and high <= 360.5:
+        if self.guess_period(name) is not None:
             return "circular"
+        known = values[np.isfinite(values)]
         different = np.unique(known).size
         whole = np.all(known == np.round(known))
-        if whole and low >= 0 and different <= min(20, max(2, known.size // 10)):
+        few = different <= min(20, max(2, known.size // 10))
+        if known.size and whole and known.min() >= 0 and few:
             return "discrete"
         return "continuous"
+
+    def guess_period(self, name: str) -> float | None:
+        """Return the length of a turn of a column that looks circular, else None."""
+        values = self.column(name)
+        if values.dtype.kind == "U":
+            return None
+        unit = self.units.get(name) or unit_in(name)
+        return period_of(values[np.isfinite(values)], name, unit)
 
     def categories(self, name: str) -> tuple[str, ...]:
         """Names of the codes 0, 1, … of a column of words; else empty."""
@@ -146,8 +190,8 @@ class Table:
         units : str
             For axis labels; default from the name, as in ``speed (cm/s)``.
         period : float, optional
-            Of a circular variable; default 2π if all values fit one turn in
-            radians, else 360.
+            Of a circular variable; default as `guess_period` says, else 2π if all
+            values fit one turn in radians, else 360.
 
         Raises
         ------
@@ -176,10 +220,11 @@ class Table:
                 f"Column {name!r} of {self.name} is empty; choose another one."
             )
         if kind == "circular" and period is None:
+            period = self.guess_period(name)
+        if kind == "circular" and period is None:
             low, high = np.nanmin(values), np.nanmax(values)
             period = 2 * np.pi if low >= -np.pi - 1e-3 and high <= 6.2842 else 360.0
-        if not units and name.endswith(")") and "(" in name:
-            units = name[name.rindex("(") + 1 : -1].strip()
+        units = units or self.units.get(name) or unit_in(name)
         return Variable(name, values, kind, units, period)
 
     def shown(self, name: str) -> np.ndarray:
@@ -228,21 +273,38 @@ class Table:
             )
         return chosen
 
-    def frame_times(self, name: str) -> np.ndarray:
-        """Return (T,) float64 seconds of each row.
+    @property
+    def row_times(self) -> np.ndarray | None:
+        """(n,) float64 seconds at which the rows were; None without a clock."""
+        return self.times
+
+    def seconds(self, name: str, per_second: float = 1.0) -> np.ndarray:
+        """Return a column of numbers in seconds.
+
+        Its unit is the one its name states, as in "time_ms", unless `per_second`
+        says another than seconds.
+        """
+        values = self.column(name)
+        if per_second != 1:
+            return values / per_second
+        return values * seconds_per_unit(name)
+
+    def frame_times(self, name: str, per_second: float = 1.0) -> np.ndarray:
+        """Return (T,) float64 seconds of each row, as `seconds` says.
 
         Raises
         ------
         InvalidInput
-            If they do not rise from row to row.
+            If they do not rise from row to row; the text names the row.
         """
         times = self.column(name)
-        if times.dtype.kind == "U" or not np.all(np.diff(times) > 0):
+        wrong = "it holds words" if times.dtype.kind == "U" else not_a_clock(times)
+        if wrong:
             raise InvalidInput(
-                f"Column {name!r} of {self.name} is not a clock: its seconds must rise "
-                "from row to row, without empty cells."
+                f"Column {name!r} of {self.name} is not a clock: {wrong}, but its "
+                "seconds must rise from row to row; choose another column or none."
             )
-        return times
+        return self.seconds(name, per_second)
 
     def _numbered(self, name: str, what: str) -> np.ndarray:
         values = self.column(name)

@@ -1,118 +1,100 @@
-"""CSV and TSV tables, in the ways loggers and spreadsheets write them."""
+"""Cells of CSV and TSV files, in the ways loggers and spreadsheets write them."""
 
 from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_cebra.io.tables.table import Table
+from napari_cebra.io.tables.cells import is_number
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
-    import os
+    from pathlib import Path
 
-_EMPTY = {"", "na", "n/a", "nan", "null", "none", "-", "#n/a"}
-_FLAGS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-_FRAME_COLUMNS = ("frame", "frame_index", "imaging_frame", "frames")
+_LARGEST = 1 << 28
+_GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")  # 1.234.567,8
 
 
-def read_table(path: str | os.PathLike[str]) -> Table:
-    """Read a CSV or TSV file with one row per imaging frame.
+def text_cells(path: Path) -> tuple[list[list[str]], str]:
+    """Return the rows of a CSV or TSV file, and its decimal sign.
 
     The separator (comma, semicolon, tab or blanks), the decimal sign (point, or
-    comma where the separator is another), a byte-order mark and a missing header
-    are recognised; empty cells become NaN. If there is a ``frame`` column, the
-    rows are put in its order, and it must name each frame once.
+    comma where the separator is another), the encoding and a byte-order mark are
+    recognised; comments before the header are passed over.
 
     Raises
     ------
     InvalidInput
-        If the file is empty, not text, its rows have unequal lengths, or a
-        column mixes words and numbers.
+        If the file is empty, too large, not text or badly quoted.
     """
-    path = Path(path)
-    rows, decimal = _cells(path)
-    header = _header(rows)
-    if header is None:
-        names = [f"column_{k}" for k in range(len(rows[0]))]
-        first_line = 1
-    else:
-        names, rows, first_line = header, rows[1:], 2
-    if not rows:
-        raise InvalidInput(
-            f"{path.name} has a header but no rows; choose a table with one row per "
-            "frame."
-        )
-    for k, row in enumerate(rows):
-        if len(row) != len(names):
-            raise InvalidInput(
-                f"Row {k + first_line} of {path.name} has {len(row)} cells but the "
-                f"table has {len(names)} columns; mend that row."
-            )
-    columns = {
-        name: _column([row[k] for row in rows], decimal, name, path.name, first_line)
-        for k, name in enumerate(names)
-    }
-    return _in_frame_order(Table(path.name, columns))
-
-
-def _cells(path: Path) -> tuple[list[list[str]], str]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(
-            f"{path.name} cannot be read ({error.strerror}); choose a CSV or TSV file."
-        ) from error
-    text = _decoded(data, path.name)
+    text = _decoded(_bytes(path), path.name)
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise InvalidInput(f"{path.name} is empty; choose a table with a header line.")
     separator = _separator(lines)
-    source = io.StringIO("\n".join(lines))
+    lines = _without_comments(lines, separator)
     try:
         if separator == " ":
             rows = [line.split() for line in lines]
         else:
-            rows = list(
-                csv.reader(
-                    source, delimiter=separator, strict=True, skipinitialspace=True
-                )
+            source = io.StringIO("\n".join(lines))
+            reader = csv.reader(
+                source, delimiter=separator, strict=True, skipinitialspace=True
             )
+            rows = [[cell.strip() for cell in row] for row in reader]
     except csv.Error as error:
         raise InvalidInput(
             f"{path.name} is not a table that can be read ({error}); save it as CSV."
         ) from error
-    rows = [[cell.strip() for cell in row] for row in rows]
     # A separator at the end of every line, as some loggers write, is no column.
     if len(rows[0]) > 1 and all(row and row[-1] == "" for row in rows):
         rows = [row[:-1] for row in rows]
-    decimal = "," if separator != "," and _decimal_comma(rows[1:]) else "."
-    return rows, decimal
+    decimal = "." if separator == "," else decimal_sign(rows[1:])
+    return (_ungrouped(rows), ",") if decimal == "," else (rows, ".")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise InvalidInput(
+                f"{path.name} is a text file of {size / 1e6:.0f} MB, of which at most "
+                f"{_LARGEST >> 20} MB are read; save the columns you need, or save it "
+                "as npz or MAT."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(
+            f"{path.name} cannot be read ({error.strerror}); choose a CSV or TSV file."
+        ) from error
 
 
 def _decoded(data: bytes, name: str) -> str:
+    encoding = "utf-8-sig"
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
-    else:
-        encoding = "utf-8-sig"
+    elif len(data) >= 4 and len(data) % 2 == 0:  # the same without its mark
+        start = data[:200]
+        odd, even = set(start[1::2]), set(start[::2])
+        if (odd == {0}) != (even == {0}):
+            encoding = "utf-16-le" if odd == {0} else "utf-16-be"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     if "\0" in text:
         raise InvalidInput(
-            f"{name} is not a text table but a binary file; save it as CSV or TSV."
+            f"{name} is not a text table but a binary file that is not known here; "
+            "save it as CSV, Excel, MAT, npz or HDF5."
         )
     return text
 
 
 def _separator(lines: list[str]) -> str:
     """Find the separator that cuts the first lines into the same number of cells."""
-    probe = lines[:50]
+    probe = lines[-50:]  # not the first: remarks may come before the header
     best, most = ",", 0
     for separator in ("\t", ";", ",", " "):
         counts = [
@@ -125,90 +107,38 @@ def _separator(lines: list[str]) -> str:
                 continue
             best, most = separator, counts[0]
     if not most:
-        counted = {s: lines[0].count(s) for s in ("\t", ";", ",")}
+        counted = {s: sum(line.count(s) for line in probe) for s in ("\t", ";", ",")}
         best = max(counted, key=lambda s: counted[s])
     return best
 
 
-def _decimal_comma(rows: list[list[str]]) -> bool:
-    cells = [cell for row in rows[:200] for cell in row if cell]
-    commas = [c for c in cells if c.count(",") == 1 and "." not in c]
-    return bool(commas) and all(_is_number(c.replace(",", ".")) for c in commas)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
-def _header(rows: list[list[str]]) -> list[str] | None:
-    first = rows[0]
-    blank = [c.lower() in _EMPTY for c in first]
-    if all(
-        _is_number(c.replace(",", ".")) or b for c, b in zip(first, blank, strict=True)
+def _without_comments(lines: list[str], separator: str) -> list[str]:
+    """Pass over lines of remarks; a header may begin with # as well."""
+    width = lines[-1].count(separator)
+    start = 0
+    while (
+        start < len(lines) - 1
+        and lines[start].lstrip()[:1] in ("#", "%")
+        and (lines[start].count(separator) != width or lines[start + 1][:1] == "#")
     ):
-        return None
-    names: list[str] = []
-    for k, cell in enumerate(first):
-        name = cell.lstrip("#").strip() or f"column_{k}"
-        while name in names:
-            name += "_"
-        names.append(name)
-    return names
+        start += 1
+    return lines[start:]
 
 
-def _column(
-    cells: list[str], decimal: str, name: str, table: str, first_line: int
-) -> np.ndarray:
-    numbers = np.full(len(cells), np.nan)
-    words = 0
-    first_word = 0
-    for k, cell in enumerate(cells):
-        low = cell.lower()
-        if low in _EMPTY:
-            continue
-        plain = cell.replace(",", ".") if decimal == "," else cell
-        if low in _FLAGS:
-            numbers[k] = _FLAGS[low]
-        elif _is_number(plain):
-            numbers[k] = float(plain)
-        else:
-            first_word = first_word if words else k
-            words += 1
-    if not words:
-        return numbers
-    filled = sum(cell.lower() not in _EMPTY for cell in cells)
-    if words < 0.5 * filled:
-        raise InvalidInput(
-            f"Column {name!r} of {table} holds numbers, but line "
-            f"{first_word + first_line} says {cells[first_word]!r}; mend that cell or "
-            "leave it empty."
-        )
-    return np.array(["" if c.lower() in _EMPTY else c for c in cells], dtype=str)
+def decimal_sign(rows: list[list[str]]) -> str:
+    """Return "," where all cells with a comma are numbers by it, else "."."""
+    cells = [cell for row in rows[:200] for cell in row if "," in cell]
+    commas = bool(cells) and all(
+        is_number(cell.replace(",", ".")) or _GROUPED.fullmatch(cell) for cell in cells
+    )
+    return "," if commas else "."
 
 
-def _in_frame_order(table: Table) -> Table:
-    for name in table.names:
-        if name.lower() not in _FRAME_COLUMNS:
-            continue
-        frames = table.columns[name]
-        if frames.dtype.kind == "U" or np.all(np.diff(frames) > 0):
-            return table
-        order = np.argsort(frames, kind="stable")
-        rises = np.diff(frames[order])
-        # Only a column that numbers the rows is an order; another one is data.
-        if np.all(rises == 1):
-            return Table(
-                table.name, {key: col[order] for key, col in table.columns.items()}
-            )
-        if np.all(rises >= 0) and np.any(rises == 0) and frames.size:
-            twice = frames[order][np.flatnonzero(rises == 0)[0]]
-            if np.unique(frames).size >= 0.9 * frames.size:
-                raise InvalidInput(
-                    f"{table.name} names frame {twice:g} twice in column {name!r}; "
-                    "each imaging frame needs exactly one row."
-                )
-    return table
+def _ungrouped(rows: list[list[str]]) -> list[list[str]]:
+    """Take the points out of 1.234,5 where the table groups thousands with them."""
+    if not any("," in cell and _GROUPED.fullmatch(cell) for r in rows for cell in r):
+        return rows
+    return [
+        [cell.replace(".", "") if _GROUPED.fullmatch(cell) else cell for cell in row]
+        for row in rows
+    ]
