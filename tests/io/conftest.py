@@ -6,16 +6,23 @@ weighted, and the field of view is not square, so that swapped axes are seen.
 
 from __future__ import annotations
 
+import os
+import sys
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numcodecs import Blosc
 from scipy import sparse
 
+from napari_cebra.recording import InvalidInput
+
 RNG = np.random.default_rng(11)
+EXAMPLES = int(os.environ.get("NAPARI_CEBRA_FUZZ", "25"))
 SHAPE = (24, 37)
 N, T = 5, 40
 
@@ -171,3 +178,67 @@ def samples() -> SimpleNamespace:
         dff=F_DFF,
         S=S,
     )
+
+
+@st.composite
+def damage(draw) -> list[tuple[str, float, bytes]]:
+    kind = st.sampled_from(["cut", "overwrite", "insert", "drop"])
+    place = st.floats(0, 1, exclude_max=True)
+    # Headers are short, so half of the damage is put into the first part.
+    early = st.floats(0, 0.1)
+    few = st.binary(min_size=1, max_size=6)
+    telling = st.sampled_from([b"\xff" * 4, b"\0" * 8, b"\xff\xff\xff\x7f", b"9999"])
+    step = st.tuples(kind, place | early, few | telling)
+    return draw(st.lists(step, min_size=1, max_size=3))
+
+
+def damaged(content: bytes, steps: list[tuple[str, float, bytes]]) -> bytes:
+    for kind, place, new in steps:
+        at = int(place * len(content))
+        if kind == "cut":
+            content = content[:at]
+        elif kind == "overwrite":
+            content = content[:at] + new + content[at + len(new) :]
+        elif kind == "insert":
+            content = content[:at] + new + content[at:]
+        else:
+            content = content[:at] + content[at + len(new) :]
+    return content
+
+
+def peak_memory() -> int:
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024
+
+
+@pytest.fixture
+def damage_and_read():
+    """Damage a file many times: it is read or refused, and costs no memory."""
+    return _damage_and_read
+
+
+def _damage_and_read(path, read) -> None:
+    content = path.read_bytes()
+    read()  # The undamaged file is read.
+    before = peak_memory()
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(damage())
+    def try_one(steps) -> None:
+        path.write_bytes(damaged(content, steps))
+        try:
+            read()
+        except InvalidInput as error:
+            assert str(error).endswith(".")
+
+    try_one()
+    assert peak_memory() - before < 300e6

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cebra.pipeline.behaviour import attach_movie, attach_table
+from napari_cebra.pipeline.align import aligning
+from napari_cebra.pipeline.behaviour import attach_movie
 from napari_cebra.pipeline.config import STIMULUS
 from napari_cebra.pipeline.motion import estimate_motion
 from napari_cebra.pipeline.roi_traces import program_traces, read_rois, roi_traces
@@ -38,18 +39,16 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
         If a file cannot be read, or parts do not fit together.
     """
     source = config.source
-    _check_files(source)
+    _check_files(config)
     recording = yield from _activity(source, config.dff, config.motion)
-    if source.variables is not None:
-        from napari_cebra.io import read_table
-
-        table = read_table(source.variables)
-        recording = attach_table(recording, table, source, config.target)
-    elif source.shown_column is not None or source.valid_column is not None:
+    named = source.shown_column is not None or source.valid_column is not None
+    if source.variables is None and source.stimulus_log is None and named:
         raise InvalidInput(
             "Columns were named, but no table that holds them; give the table of "
             "variables too."
         )
+    aligned = yield from aligning(recording, source, config.align, config.target)
+    recording = aligned.recording
     movie = None
     if source.movie is not None:
         from napari_cebra.io import open_movie
@@ -157,10 +156,13 @@ def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
     return recording.with_step("read traces", source.traces)
 
 
-def _check_files(source: SourceConfig) -> None:
+def _check_files(config: PipelineConfig) -> None:
     """Ask for every file before the first of them is read for minutes."""
-    for what in ("stack", "traces", "spikes", "variables", "movie"):
-        path = getattr(source, what)
+    source = config.source
+    whats = ("stack", "traces", "spikes", "variables", "stimulus_log", "movie")
+    files = [(what.replace("_", " "), getattr(source, what)) for what in whats]
+    files += [("times", path) for path in config.align.files]
+    for what, path in files:
         if path is not None and not Path(path).exists():
             raise InvalidInput(
                 f"There is no file {path} ({what}); check the path and its spelling."
