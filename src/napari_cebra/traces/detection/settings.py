@@ -52,7 +52,7 @@ class DetectionSettings:
     diameter_um: float | None = None
     pixel_um: float | None = None
     one_photon: bool = False
-    threshold: float = 5.5
+    threshold: float = 4.0
     min_quality: float = 0.5
     max_rois: int = 2000
     bin_s: float = 0.5
