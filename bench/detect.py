@@ -101,6 +101,7 @@ class Suite2p:
         )
 
     def __call__(self, field: SimulatedCells, diameter: float) -> dict[str, Score]:
+        """Return the scores of all ROIs, and of those it accepts."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "movie.npy"
             np.save(path, field.movie)

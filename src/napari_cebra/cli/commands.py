@@ -143,6 +143,7 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
     InvalidInput
         If one cannot be used, or two contradict each other.
     """
+    from napari_cebra.cli.detection_options import detection_settings
     from napari_cebra.cli.trace_options import trace_settings
     from napari_cebra.pipeline import PipelineConfig
     from napari_cebra.pipeline.encoder_shape import KINDS
@@ -185,6 +186,7 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
     return replace(
         base,
         source=source,
+        detection=detection_settings(base.detection, chosen),
         dff=trace_settings(base.dff, chosen),
         target=replace(base.target, **target),
         decoding=replace(base.decoding, **_given(base.decoding, given)),

@@ -17,6 +17,7 @@ from napari_cebra.pipeline.encoder_shape import EncoderConfig
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.traces import TraceKind
 from napari_cebra.recording.variable import VariableKind
+from napari_cebra.traces.detection.settings import DetectionSettings
 from napari_cebra.traces.settings import DffSettings
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 STIMULUS = "stimulus frame"
 """Name of the target that is the frame of the stimulus movie."""
+DETECT = "detect"
+"""Source of ROIs that are found in the stack itself."""
 
 Mode = Literal["time", "behavior", "hybrid"]
 _SCHEMA = 1
@@ -45,8 +48,9 @@ class SourceConfig:
     rate : float, optional
         Imaging frames per second, where the file does not say or is wrong.
     rois : str, optional
-        "grid:N" (tiles of N × N pixels), or a file or folder of ROIs: label
-        image, RoiSet.zip of ImageJ, suite2p, CaImAn, minian or NWB.
+        "grid:N" (tiles of N × N pixels), "detect" (found in the stack), or a
+        file or folder of ROIs: label image, RoiSet.zip of ImageJ, suite2p,
+        CaImAn, minian or NWB.
     traces : str, optional
         A (T, N) table instead of a stack: npy, npz, csv or HDF5.
     traces_key : str, optional
@@ -210,6 +214,8 @@ class PipelineConfig:
     Parameters
     ----------
     source : SourceConfig
+    detection : DetectionSettings
+        How ROIs are found, where they are.
     dff : DffSettings
     target : TargetConfig
     training : TrainConfig, optional
@@ -229,6 +235,7 @@ class PipelineConfig:
     """
 
     source: SourceConfig = field(default_factory=SourceConfig)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
     dff: DffSettings = field(default_factory=DffSettings)
     target: TargetConfig = field(default_factory=TargetConfig)
     training: TrainConfig | None = None
@@ -325,6 +332,7 @@ class PipelineConfig:
             )
         sections = {
             "source": SourceConfig,
+            "detection": DetectionSettings,
             "dff": DffSettings,
             "target": TargetConfig,
             "training": TrainConfig,

@@ -192,7 +192,7 @@ def _masks(
 
 
 def stack_blocks(stack: StackLike) -> Generator[tuple[int, np.ndarray], None, None]:
-    """Blocks of frames with their first frame, the next one read meanwhile."""
+    """Yield blocks of frames with their first frame, the next one read meanwhile."""
     n_frames, height, width = stack.shape
     frame_bytes = height * width * _plain(np.dtype(stack.dtype)).itemsize
     size = int(np.clip(BLOCK_BYTES // max(frame_bytes, 1), 1, BLOCK_FRAMES))
@@ -226,6 +226,7 @@ def _plain(dtype: np.dtype) -> np.dtype:
 
 
 def not_finite(frames: np.ndarray, sums: np.ndarray, start: int) -> str:
+    """Return which pixel of a block is not finite, and what to do about it."""
     n = int(np.flatnonzero(~np.isfinite(sums))[0])
     bad = ~np.isfinite(frames[n])
     if not bad.any():

@@ -16,6 +16,7 @@ from napari_cebra.traces.detection.contrast import (
     normalise,
 )
 from napari_cebra.traces.detection.diameter import estimate_diameter
+from napari_cebra.traces.detection.filters import own_threads
 from napari_cebra.traces.detection.quality import quality
 from napari_cebra.traces.detection.search import search
 from napari_cebra.traces.detection.settings import DetectionSettings
@@ -188,11 +189,13 @@ def summary_images(
 def _prepared(
     stack: StackLike, settings: DetectionSettings, threads: int
 ) -> Generator[Progress, None, tuple[SummaryImages, Contrast, float]]:
-    diameter = settings.pixels(tuple(stack.shape[1:3]))
+    pixel_um = getattr(stack, "pixel_um", None)
+    diameter = settings.pixels(tuple(stack.shape[1:3]), pixel_um)
     binned = yield from binned_movie(stack, settings)
     movie = binned.movie
     yield Progress(0, 0, "", "Measuring the noise")
-    noise = normalise(movie, threads)
+    with own_threads():
+        noise = normalise(movie, threads)
     if not noise.any():
         raise InvalidInput(
             "No pixel of the stack changes over time, so no cell can be found in it; "
@@ -203,7 +206,8 @@ def _prepared(
         diameter = estimate_diameter(movie)
         diameter = min(diameter, min(movie.shape[:2]) / 2)
     yield Progress(0, 0, "", "Taking off the background")
-    contrast = local_contrast(movie, noise, diameter, threads)
+    with own_threads():
+        contrast = local_contrast(movie, noise, diameter, threads)
     images = SummaryImages(
         binned.mean,
         binned.max,
@@ -218,7 +222,7 @@ def _prepared(
 def _in_counts(
     growth: Growth, noise: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One mask as `RoiSet.from_masks` takes it."""
+    """Return one mask as `RoiSet.from_masks` takes it."""
     y, x = np.nonzero(growth.mask)
     weights = growth.weights[y, x] * noise[growth.box][y, x]
     weights = np.maximum(weights / weights.max(), _FAINTEST)

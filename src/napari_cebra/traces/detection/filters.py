@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 REACH = 3.5  # standard deviations at which a Gaussian ends
 _SAMPLES = 200  # bins from which a median is taken
+
+
+@contextmanager
+def own_threads() -> Generator[None, None, None]:
+    """Keep products of matrices from starting threads inside our own threads.
+
+    It holds for the whole process, so it is never left open across a yield.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @lru_cache(maxsize=256)

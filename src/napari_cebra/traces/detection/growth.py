@@ -151,7 +151,7 @@ def _footprint(part: np.ndarray, trace: np.ndarray, bins: np.ndarray) -> np.ndar
 def _mask(
     footprint: np.ndarray, near: np.ndarray, diameter: float
 ) -> np.ndarray | None:
-    """The connected part above the border that shares most with `near`."""
+    """Return the connected part above the border that shares most with `near`."""
     soft = ndimage.gaussian_filter(footprint, 0.07 * diameter)
     inside = np.sort(soft[near])
     top = inside[-max(3, int(0.15 * inside.size)) :].mean()

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cebra.recording import Progress
+from napari_cebra.traces.detection.filters import own_threads
 from napari_cebra.traces.detection.growth import Growth, around, grow
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def search(
             seeds = _batch(contrast, threshold, _BATCH, _reach_of_two(contrast))
             if not seeds:
                 break
-            for growth in pool.map(lambda seed: _take(contrast, *seed), seeds):
+            with own_threads():
+                grown = list(pool.map(lambda seed: _take(contrast, *seed), seeds))
+            for growth in grown:
                 if growth is not None and not _is_known(growth, found, contrast):
                     found.append(growth)
             tried += len(seeds)
@@ -66,7 +69,7 @@ def _reach_of_two(contrast: Contrast) -> int:
 def _batch(
     contrast: Contrast, threshold: float, most: int, apart: int
 ) -> list[tuple[int, int]]:
-    """The strongest local maxima, none near another."""
+    """Return the strongest local maxima, none near another."""
     left = contrast.energy
     size = 2 * max(1, round(0.4 * contrast.diameter)) + 1
     peaks = (left == ndimage.maximum_filter(left, size)) & (left > threshold**2)

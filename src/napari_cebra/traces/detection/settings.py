@@ -21,11 +21,7 @@ class DetectionSettings:
     diameter : float, optional
         Of a cell body, in pixels. Default: from `diameter_um`, or estimated.
     diameter_um : float, optional
-        The same in µm, where the size of a pixel is known.
-    pixel_um : float, optional
-        Size of a pixel in µm.
-    one_photon : bool
-        Widefield: more light from above and below is taken off, from nearer.
+        The same in µm, for stacks that know the size of a pixel.
     threshold : float
         A cell must stand out by this much: the root of the sum, over time bins,
         of its squared activity beyond 3 standard deviations of the noise, in
@@ -34,10 +30,10 @@ class DetectionSettings:
         What is found and looks less like a cell than this, 0 to 1, is left out.
     max_rois : int
         Only the best ones are kept.
-    bin_s : float
+    average_s : float
         Seconds of frames that are averaged before the search: about the decay of
         the indicator.
-    bin_frames : int
+    average_frames : int
         The same in frames, where the rate is not known.
     memory_mb : float
         Largest binned movie; bins are made longer to stay below it.
@@ -50,43 +46,50 @@ class DetectionSettings:
 
     diameter: float | None = None
     diameter_um: float | None = None
-    pixel_um: float | None = None
-    one_photon: bool = False
     threshold: float = 4.0
     min_quality: float = 0.5
     max_rois: int = 2000
-    bin_s: float = 0.5
-    bin_frames: int = 5
+    average_s: float = 0.5
+    average_frames: int = 5
     memory_mb: float = 800.0
 
     def __post_init__(self) -> None:
+        for name in ("max_rois", "average_frames"):
+            if not isinstance(getattr(self, name), int):
+                raise InvalidInput(
+                    f"{name} must be a whole number, not {getattr(self, name)!r}."
+                )
         limits = {
             "diameter": (3, 500),
             "diameter_um": (1e-3, 1e4),
-            "pixel_um": (1e-3, 1e3),
             "threshold": (1, 1000),
             "min_quality": (0, 1),
             "max_rois": (1, 100_000),
-            "bin_s": (0, 600),
-            "bin_frames": (1, 100_000),
+            "average_s": (0, 600),
+            "average_frames": (1, 100_000),
             "memory_mb": (1, 1e6),
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
-            if value is None and name in ("diameter", "diameter_um", "pixel_um"):
+            if value is None and name in ("diameter", "diameter_um"):
                 continue
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if not (is_number and math.isfinite(value) and low <= value <= high):
                 raise InvalidInput(
                     f"{name} must lie between {low} and {high}, not {value!r}."
                 )
-        if not isinstance(self.one_photon, bool):
-            raise InvalidInput(
-                f"one_photon must be true or false, not {self.one_photon!r}."
-            )
 
-    def pixels(self, shape: tuple[int, int]) -> float | None:
+    def pixels(
+        self, shape: tuple[int, int], pixel_um: tuple[float, float] | None = None
+    ) -> float | None:
         """Return the diameter in pixels; None if it is to be estimated.
+
+        Parameters
+        ----------
+        shape : (Y, X)
+            Field of view.
+        pixel_um : (y, x), optional
+            Size of a pixel in µm.
 
         Raises
         ------
@@ -96,13 +99,13 @@ class DetectionSettings:
         """
         diameter = self.diameter
         if diameter is None and self.diameter_um is not None:
-            if self.pixel_um is None:
+            if pixel_um is None:
                 raise InvalidInput(
                     f"The cells' diameter is {self.diameter_um:g} µm but the size of a "
-                    "pixel is not known; give the size of a pixel, or the diameter in "
-                    "pixels."
+                    "pixel is not known; give the diameter in pixels, or the size of a "
+                    "pixel where the stack is loaded."
                 )
-            diameter = self.diameter_um / self.pixel_um
+            diameter = self.diameter_um / math.sqrt(pixel_um[0] * pixel_um[1])
             if diameter < 3:
                 raise InvalidInput(
                     f"Cells of {self.diameter_um:g} µm are {diameter:.1f} pixels wide, "
@@ -126,7 +129,7 @@ class DetectionSettings:
         bin_bytes : int
             Size of one bin in memory.
         """
-        wanted = self.bin_frames if rate is None else round(self.bin_s * rate)
+        wanted = self.average_frames if rate is None else round(self.average_s * rate)
         room = max(int(self.memory_mb * 2**20 / bin_bytes), 2)
         # A short stack is cut finer: with few bins there is no noise to measure.
         width = min(max(wanted, 1), max(n_frames // 100, 1))
