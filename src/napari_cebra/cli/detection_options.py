@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 def add_detection_options(group: argparse._ArgumentGroup) -> None:
     """Add the options that fill `DetectionSettings`."""
     add = group.add_argument
+    add(
+        "--find",
+        dest="method",
+        choices=("activity", "cellpose"),
+        help="by their activity (default), or by their shape in one image, where "
+        "Cellpose is installed",
+    )
+    add(
+        "--find-in",
+        dest="image",
+        choices=("mean", "max", "correlation", "peak_to_noise"),
+        help="the image for Cellpose (default mean)",
+    )
     size = group.add_mutually_exclusive_group()
     size.add_argument(
         "--cell-diameter",

@@ -8,7 +8,25 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_cebra.traces.detection import DetectionSettings
-from napari_cebra.widgets.form_rows import Real, Whole, add, form, set_row_visible
+from napari_cebra.widgets.form_rows import (
+    Choice,
+    Real,
+    Whole,
+    add,
+    form,
+    set_row_visible,
+)
+
+_METHODS = (
+    ("activity", "by their activity"),
+    ("cellpose", "by their shape (Cellpose)"),
+)
+IMAGES = (
+    ("correlation", "local correlation"),
+    ("peak_to_noise", "peak to noise"),
+    ("mean", "mean"),
+    ("max", "maximum"),
+)
 
 
 class DetectForm(QWidget):
@@ -20,6 +38,19 @@ class DetectForm(QWidget):
         super().__init__(parent)
         self._base = DetectionSettings()
         self._rows = form(self)
+        self._method = add(
+            self._rows,
+            "Find cells",
+            Choice(_METHODS),
+            "By what they do over time; or, where Cellpose is installed, by how they "
+            "look in one image, which finds quiet cells too",
+        )
+        self._image = add(
+            self._rows,
+            "In the image",
+            Choice(IMAGES),
+            "What is shown to Cellpose",
+        )
         self._diameter = add(
             self._rows,
             "Cell diameter",
@@ -49,6 +80,8 @@ class DetectForm(QWidget):
             "Frames averaged before the search: about as long as the indicator takes "
             "to decay; the frame rate is not known",
         )
+        for choice in (self._method, self._image):
+            choice.currentIndexChanged.connect(self._on_changed)
         for field in (
             self._diameter,
             self._threshold,
@@ -57,6 +90,7 @@ class DetectForm(QWidget):
         ):
             field.valueChanged.connect(self._on_changed)
         self.set_rate(None)
+        self._on_changed()
 
     def value(self) -> DetectionSettings:
         """Return the settings."""
@@ -65,6 +99,8 @@ class DetectForm(QWidget):
             diameter = 3.0
         return replace(
             self._base,
+            method=self._method.value(),
+            image=self._image.value(),
             diameter=diameter or None,
             diameter_um=None if diameter else self._base.diameter_um,
             threshold=self._threshold.value(),
@@ -76,11 +112,14 @@ class DetectForm(QWidget):
         """Show these settings."""
         self._base = value
         blocked = self.blockSignals(True)
+        self._method.setValue(value.method)
+        self._image.setValue(value.image)
         self._diameter.setValue(value.diameter or 0)
         self._threshold.setValue(value.threshold)
         self._average_s.setValue(value.average_s)
         self._average_frames.setValue(value.average_frames)
         self.blockSignals(blocked)
+        self._on_changed()
 
     def set_rate(self, rate: float | None) -> None:
         """Ask for seconds, or for frames where the rate is not known."""
@@ -88,5 +127,8 @@ class DetectForm(QWidget):
         set_row_visible(self._rows, self._average_frames, rate is None)
 
     def _on_changed(self, *_: object) -> None:
+        is_activity = self._method.value() == "activity"
+        set_row_visible(self._rows, self._image, not is_activity)
+        set_row_visible(self._rows, self._threshold, is_activity)
         if not self.signalsBlocked():
             self.valueChanged.emit(self.value())

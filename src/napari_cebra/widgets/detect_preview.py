@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.widgets.detect_form import IMAGES
+
 if TYPE_CHECKING:
     from napari_cebra.traces.detection import SummaryImages
 
-IMAGES = (
-    ("correlation", "local correlation"),
-    ("peak_to_noise", "peak to noise"),
-    ("mean", "mean"),
-    ("max", "maximum"),
-)
 _IMAGE, _RING = "Preview", "Cell diameter"
 
 

@@ -12,19 +12,22 @@ from superqt.utils import signals_blocked
 from napari_cebra.pipeline.config import DETECT
 from napari_cebra.recording import InvalidInput
 from napari_cebra.traces.detection import (
+    SMALLEST,
     Detection,
     DetectionSettings,
     SummaryImages,
     detect,
+    given_diameter,
     summary_images,
 )
 from napari_cebra.widgets import preferences
-from napari_cebra.widgets.detect_form import DetectForm
-from napari_cebra.widgets.detect_preview import IMAGES, DetectPreview
+from napari_cebra.widgets.detect_form import IMAGES, DetectForm
+from napari_cebra.widgets.detect_preview import DetectPreview
 from napari_cebra.widgets.form_rows import Choice, Real, Whole, add, form
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
+    from napari_cebra.recording import RoiSet
     from napari_cebra.widgets.session import Session
 
 _SETTLE_MS = 250
@@ -40,6 +43,7 @@ class DetectStep(Step):
         super().__init__(session, "Find cells")
         self._images: SummaryImages | None = None
         self._detection: Detection | None = None
+        self._put_last: RoiSet | None = None
         self._seen_as = DetectionSettings()  # of the preview's images
         self.preview = DetectPreview(session.viewer)
         self.form = DetectForm()
@@ -113,7 +117,7 @@ class DetectStep(Step):
     def main_action(self) -> None:
         """Find cells in the background."""
         stack, settings = self._stack(), self.value()
-        settings.pixels(stack.shape[1:], getattr(stack, "pixel_um", None))
+        given_diameter(stack, settings)  # refused before the stack is read
         preferences.remember("detection", settings.to_json())
         self.start_job(
             "detection",
@@ -139,7 +143,7 @@ class DetectStep(Step):
         elif found is None:
             self.announce("todo")
         else:
-            self.announce("done", _cells(self._n_kept()))
+            self.announce("done", _cells(self._n_kept(found)))
 
     # The preview.
 
@@ -163,8 +167,14 @@ class DetectStep(Step):
         )
 
     def _of_images(self) -> DetectionSettings:
-        """Return the settings that the images hang on, others as they are."""
-        return replace(self.form.value(), threshold=DetectionSettings.threshold)
+        """Return the settings that the images hang on, the others as they are."""
+        chosen = self.form.value()
+        return DetectionSettings(
+            diameter=chosen.diameter,
+            diameter_um=chosen.diameter_um,
+            average_s=chosen.average_s,
+            average_frames=chosen.average_frames,
+        )
 
     def _on_images(self, images: SummaryImages, stack: Any) -> None:
         if self.session.workspace.stack is not stack:
@@ -226,6 +236,12 @@ class DetectStep(Step):
         """Make what is kept the ROIs, and say so; the ROIs before can be got back."""
         workspace, session = self.session.workspace, self.session
         before = workspace.rois
+        n = self._n_kept(found)
+        self.counts.setText(
+            f"{n} of {len(found.candidates)} masks found are kept."
+            if n < len(found.candidates)
+            else f"All {n} masks found are kept."
+        )
         rois = found.rois
         workspace.set_rois(rois, forget_history=before is None)
         session.config = replace(
@@ -233,20 +249,20 @@ class DetectStep(Step):
             detection=found.settings,
             source=replace(session.config.source, rois=DETECT),
         )
-        left_out = len(found.candidates) - len(rois)
-        self.counts.setText(
-            f"{len(rois)} of {len(found.candidates)} masks found are kept."
-            if left_out
-            else f"All {len(rois)} masks found are kept."
-        )
-        text = f"{_cells(len(rois))} of about {found.images.diameter:.0f} pixels found."
-        if before is not None:
+        size = found.images.diameter
+        text = f"{_cells(len(rois))} of about {size:.0f} pixels found."
+        if before is not None and before is not self._put_last:
             text += " Undo brings back the ROIs from before."
-        self.message.info(text)
+        self._put_last = rois
+        if self.form.value().diameter is None and size <= SMALLEST:
+            self.message.warning(
+                f"{text} Cells this small can hardly be told from noise: look at each, "
+                "or take the ROIs from a regular grid."
+            )
+        else:
+            self.message.info(text)
 
-    def _n_kept(self) -> int:
-        assert self._detection is not None
-        found = self._detection
+    def _n_kept(self, found: Detection) -> int:
         above = int((found.quality >= found.settings.min_quality).sum())
         return min(above, found.settings.max_rois)
 

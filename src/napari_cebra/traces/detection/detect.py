@@ -20,6 +20,7 @@ from napari_cebra.traces.detection.filters import own_threads
 from napari_cebra.traces.detection.quality import quality
 from napari_cebra.traces.detection.search import search
 from napari_cebra.traces.detection.settings import DetectionSettings
+from napari_cebra.traces.detection.shapes import cellpose_rois
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -66,7 +67,8 @@ class Detection:
     quality : (n,) float64
         How much each looks like a cell in focus, 0 to 1, falling.
     strength : (n,) float64
-        How far its activity stands out, see `DetectionSettings.threshold`.
+        How far its activity stands out, see `DetectionSettings.threshold`. Both
+        are 1 for cells that Cellpose outlined.
     images : SummaryImages
     settings : DetectionSettings
     bin_frames : float
@@ -147,13 +149,20 @@ def detect(
     ------
     InvalidInput
         If the stack is not (T, Y, X) finite numbers, is too short, or is
-        constant, or a cell would not fit into a frame. That nothing was found is
+        constant, a cell would not fit into a frame, or Cellpose is asked for and
+        not there. That nothing was found is
         raised by `Detection.rois`.
     """
     settings = DetectionSettings() if settings is None else settings
     threads = default_threads() if threads is None else threads
     prepared = yield from _prepared(stack, settings, threads)
     images, contrast, bin_frames = prepared
+    if settings.method == "cellpose":
+        yield Progress(0, 0, "", "Cellpose looks for cells")
+        image = getattr(images, settings.image)
+        outlined = cellpose_rois(image, given_diameter(stack, settings))
+        ones = np.ones(len(outlined))
+        return Detection(outlined, ones, ones, images, settings, bin_frames)
     found = yield from search(
         contrast, settings.threshold, 3 * settings.max_rois, threads
     )
@@ -189,8 +198,7 @@ def summary_images(
 def _prepared(
     stack: StackLike, settings: DetectionSettings, threads: int
 ) -> Generator[Progress, None, tuple[SummaryImages, Contrast, float]]:
-    pixel_um = getattr(stack, "pixel_um", None)
-    diameter = settings.pixels(tuple(stack.shape[1:3]), pixel_um)
+    diameter = given_diameter(stack, settings)
     binned = yield from binned_movie(stack, settings)
     movie = binned.movie
     yield Progress(0, 0, "", "Measuring the noise")
@@ -217,6 +225,18 @@ def _prepared(
         diameter,
     )
     return images, contrast, binned.bin_frames
+
+
+def given_diameter(stack: StackLike, settings: DetectionSettings) -> float | None:
+    """Return the diameter in pixels; None if it is to be estimated.
+
+    Raises
+    ------
+    InvalidInput
+        If such a cell would not fit into a frame of the stack.
+    """
+    pixel_um = getattr(stack, "pixel_um", None)
+    return settings.pixels(tuple(stack.shape[1:3]), pixel_um)
 
 
 def _in_counts(

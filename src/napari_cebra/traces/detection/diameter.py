@@ -6,9 +6,11 @@ import numpy as np
 from scipy import fft, ndimage
 
 _BINS = 40
-_SMALLEST, _LARGEST, _SCALES = 4.0, 48.0, 16
+_LARGEST, _SCALES = 48.0, 16
 _CLEAR = 6.0  # standard deviations above its frame
 _LEAST_EVENTS = 5
+SMALLEST = 4.0
+"""Pixels; no smaller diameter is estimated."""
 DEFAULT = 10.0
 """Pixels, where nothing is active enough to tell."""
 
@@ -26,7 +28,7 @@ def estimate_diameter(movie: np.ndarray) -> float:
         Each pixel in standard deviations of its noise.
     """
     shape = movie.shape[:2]
-    sizes = np.geomspace(_SMALLEST, min(_LARGEST, min(shape) / 4), _SCALES)
+    sizes = np.geomspace(SMALLEST, min(_LARGEST, min(shape) / 4), _SCALES)
     filters = [_disc_and_ring(shape, size) for size in sizes]
     events: list[np.ndarray] = []
     for at in _active_bins(movie):
@@ -36,7 +38,7 @@ def estimate_diameter(movie: np.ndarray) -> float:
             score[...] = fft.irfft2(spectrum * kernel, shape)
             score /= max(1.4826 * float(np.median(np.abs(score))), 1e-9)
         best = scores.max(axis=0)
-        edge = int(_SMALLEST)
+        edge = int(SMALLEST)
         peaks = (best == ndimage.maximum_filter(best, 9)) & (best > _CLEAR)
         peaks[:edge] = peaks[-edge:] = peaks[:, :edge] = peaks[:, -edge:] = False
         y, x = np.nonzero(peaks)

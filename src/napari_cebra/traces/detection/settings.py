@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_FEW_BINS = 100
+Method = Literal["activity", "cellpose"]
+Image = Literal["mean", "max", "correlation", "peak_to_noise"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,11 @@ class DetectionSettings:
 
     Parameters
     ----------
+    method : {"activity", "cellpose"}
+        By what they do, or by how they look in `image`, where Cellpose is
+        installed; only the former uses `threshold` and `min_quality`.
+    image : {"mean", "max", "correlation", "peak_to_noise"}
+        Shown to Cellpose.
     diameter : float, optional
         Of a cell body, in pixels. Default: from `diameter_um`, or estimated.
     diameter_um : float, optional
@@ -36,7 +45,8 @@ class DetectionSettings:
     average_frames : int
         The same in frames, where the rate is not known.
     memory_mb : float
-        Largest binned movie; bins are made longer to stay below it.
+        Largest binned movie; bins are made longer to stay below it, but never
+        fewer than 100.
 
     Raises
     ------
@@ -44,6 +54,8 @@ class DetectionSettings:
         If a value lies outside its range.
     """
 
+    method: Method = "activity"
+    image: Image = "mean"
     diameter: float | None = None
     diameter_um: float | None = None
     threshold: float = 4.0
@@ -54,6 +66,12 @@ class DetectionSettings:
     memory_mb: float = 800.0
 
     def __post_init__(self) -> None:
+        for name, known in (("method", get_args(Method)), ("image", get_args(Image))):
+            if getattr(self, name) not in known:
+                raise InvalidInput(
+                    f"{name} must be one of {', '.join(known)}, not "
+                    f"{getattr(self, name)!r}."
+                )
         for name in ("max_rois", "average_frames"):
             if not isinstance(getattr(self, name), int):
                 raise InvalidInput(
@@ -130,9 +148,9 @@ class DetectionSettings:
             Size of one bin in memory.
         """
         wanted = self.average_frames if rate is None else round(self.average_s * rate)
-        room = max(int(self.memory_mb * 2**20 / bin_bytes), 2)
+        room = max(int(self.memory_mb * 2**20 / bin_bytes), _FEW_BINS)
         # A short stack is cut finer: with few bins there is no noise to measure.
-        width = min(max(wanted, 1), max(n_frames // 100, 1))
+        width = min(max(wanted, 1), max(n_frames // _FEW_BINS, 1))
         return max(width, -(-n_frames // room))
 
     def to_json(self) -> dict[str, Any]:
