@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_cebra import __version__
 from napari_cebra.cli import commands
 from napari_cebra.cli.clock_options import add_clock_options
+from napari_cebra.cli.detection_options import add_detection_options
 from napari_cebra.cli.motion_options import add_motion_options
 from napari_cebra.cli.trace_options import add_trace_options
 
@@ -29,6 +30,9 @@ examples:
       --shown-column shown --repeat-column repeat --movie movie.mp4 --out results
   a variable, from the pixels alone, frame rate unknown
     napari-cebra run --stack stack.tif --rois grid:4 --variables behaviour.csv \\
+      --target position --out results
+  cells found by their activity
+    napari-cebra run --stack stack.tif --rois detect --variables behaviour.csv \\
       --target position --out results
   a suite2p folder, an embedding of time alone
     napari-cebra run --rois suite2p/plane0 --rate 30 --out results
@@ -165,6 +169,7 @@ def _recording_and_settings(command: argparse.ArgumentParser) -> None:
     _seed(command)
     _activity(command.add_argument_group("activity (one of them)"))
     add_motion_options(command.add_argument_group("motion"))
+    add_detection_options(command.add_argument_group("cells, with --rois detect"))
     add_trace_options(command.add_argument_group("traces"))
     _clock(command.add_argument_group("what was shown and done"))
     add_clock_options(command.add_argument_group("clocks"))
@@ -215,6 +220,7 @@ def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _seed(compare)
     _activity(compare.add_argument_group("activity (one of them)"))
     add_motion_options(compare.add_argument_group("motion"))
+    add_detection_options(compare.add_argument_group("cells, with --rois detect"))
     add_trace_options(compare.add_argument_group("traces"))
     _clock(compare.add_argument_group("what was shown and done"))
     add_clock_options(compare.add_argument_group("clocks"))
@@ -231,8 +237,8 @@ def _activity(group: argparse._ArgumentGroup) -> None:
         "--rois",
         metavar="ROIS",
         help="label image, RoiSet.zip of ImageJ, or what suite2p, CaImAn, minian or "
-        "NWB saved (which brings its own traces, so --stack may be left out); or "
-        "grid:N for tiles of N × N pixels",
+        "NWB saved (which brings its own traces, so --stack may be left out); detect "
+        "to have cells found by their activity; or grid:N for tiles of N × N pixels",
     )
     add("--traces", metavar="FILE", help="time × ROIs: npy, npz, csv or HDF5")
     add("--spikes", metavar="FILE", help="HDF5 of spike times and a position track")

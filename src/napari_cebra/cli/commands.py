@@ -186,6 +186,7 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
         If one cannot be used, or two contradict each other.
     """
     from napari_cebra.cli.clock_options import clock_settings
+    from napari_cebra.cli.detection_options import detection_settings
     from napari_cebra.cli.motion_options import motion_settings
     from napari_cebra.cli.trace_options import trace_settings
     from napari_cebra.pipeline import PipelineConfig
@@ -231,6 +232,7 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
         source=source,
         motion=motion_settings(base.motion, chosen),
         align=clock_settings(base.align, chosen),
+        detection=detection_settings(base.detection, chosen),
         dff=trace_settings(base.dff, chosen),
         target=replace(base.target, **target),
         decoding=replace(base.decoding, **_given(base.decoding, given)),
