@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cebra.pipeline import HypothesisComparison, SearchResult
+    from napari_cebra.recording import Recording
 
 _SCORES = (
     ("within_1s", "within 1 s", "{:.3f}", "max"),
@@ -21,6 +22,14 @@ _SCORES = (
 )
 _COMPARED = ("", "fit (bits)", "shuffled (bits)", "decoded", "seeds agree (R²)")
 _HEADER = ("", "latents", "chance", "control", "best control", "raw population")
+
+
+def print_notes(recording: Recording) -> None:
+    """Print what is to be known of the recording before its results are believed."""
+    from napari_cebra.pipeline.trace_report import notes_of
+
+    for note in notes_of(recording):
+        print(f"Note: {note}")
 
 
 def print_results(summary: Mapping[str, Any], folder: Path) -> None:

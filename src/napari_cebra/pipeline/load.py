@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 
 from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import STIMULUS
-from napari_cebra.pipeline.roi_traces import program_traces, read_rois, roi_traces
+from napari_cebra.pipeline.roi_traces import (
+    program_traces,
+    read_rois,
+    roi_traces,
+    with_dff,
+)
 from napari_cebra.recording import InvalidInput, Progress, Recording
-from napari_cebra.traces import dff, mark_artefacts
+from napari_cebra.traces import dff
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -149,9 +154,9 @@ def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
         frame_times=None if source.rate is not None else matrix.frame_times,
         name=Path(source.traces).stem,
     )
-    if made is not None:
-        recording = mark_artefacts(recording, ~made.valid)
-    return recording.with_step("read traces", source.traces)
+    notes = list(matrix.notes)
+    recording = recording.with_step("read traces", source.traces, notes=notes)
+    return recording if made is None else with_dff(recording, made)
 
 
 def _check_files(source: SourceConfig) -> None:
