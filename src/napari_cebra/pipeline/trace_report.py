@@ -71,7 +71,7 @@ def trace_report(recording: Recording, made: Dff | None = None) -> TraceReport:
     corrected = change if made is None else made.corrected
     quality = trace_quality(change, corrected, raw, around, recording.valid)
     shared = None if raw is None else shared_course(raw, around, rows)
-    short = _short_rings(recording)
+    short = short_rings(recording)
     said: dict[int, tuple[str, ...]] = {}
     if made is not None:
         said = {int(ids[k]): lines for k, lines in made.warnings().items()}
@@ -132,6 +132,17 @@ def trace_notes(
     return tuple(notes)
 
 
+def short_rings(recording: Recording) -> np.ndarray:
+    """Return the (N,) ROIs whose ring found too little room, if it is ours."""
+    none = np.zeros(recording.traces.n_rois, bool)
+    around, rois = recording.neuropil, recording.rois
+    if around is None or rois is None or around.made_by.get("step") != "extract":
+        return none
+    by = around.made_by
+    rings = neuropil_rings(rois, by["inner"], by["min_pixels"])
+    return none if rings is None else rings.short
+
+
 def notes_of(recording: Recording) -> tuple[str, ...]:
     """Return what was noted while the recording was read and its traces were made."""
     notes: list[str] = []
@@ -167,14 +178,3 @@ def _of(rois: np.ndarray, ids: np.ndarray) -> str:
 
 def _is_ours(recording: Recording) -> bool:
     return recording.traces.made_by.get("step") == "dff"
-
-
-def _short_rings(recording: Recording) -> np.ndarray:
-    """(N,) ROIs whose ring is short, if the rings are ours."""
-    none = np.zeros(recording.traces.n_rois, bool)
-    around, rois = recording.neuropil, recording.rois
-    if around is None or rois is None or around.made_by.get("step") != "extract":
-        return none
-    by = around.made_by
-    rings = neuropil_rings(rois, by["inner"], by["min_pixels"])
-    return none if rings is None else rings.short

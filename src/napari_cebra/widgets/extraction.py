@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cebra.pipeline.roi_traces import read_rois, roi_traces, suite2p_traces
+from napari_cebra.pipeline.roi_traces import (
+    read_rois,
+    roi_traces,
+    suite2p_traces,
+    with_dff,
+)
+from napari_cebra.pipeline.trace_report import short_rings, trace_report
 from napari_cebra.recording import InvalidInput, Progress, Recording, RoiSet
 
 if TYPE_CHECKING:
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from napari_cebra.io import Stack
     from napari_cebra.io.suite2p import Suite2pFolder
     from napari_cebra.pipeline.roi_traces import RoiTraces
+    from napari_cebra.pipeline.trace_report import TraceReport
     from napari_cebra.traces import DffSettings
     from napari_cebra.widgets.opening import Accompaniment
     from napari_cebra.widgets.roi_form import RoiChoice
@@ -26,7 +33,7 @@ class Extracted:
     """What step 2 gives."""
 
     recording: Recording
-    flagged: np.ndarray
+    report: TraceReport
     mean_image: np.ndarray | None = None
 
 
@@ -70,13 +77,21 @@ def recomputing(
     recording: Recording, settings: DffSettings
 ) -> Generator[Progress, None, Extracted]:
     """Compute dF/F again from the stored raw traces."""
-    from napari_cebra.traces import dff, mark_artefacts
+    from napari_cebra.traces import dff
+    from napari_cebra.traces.artefacts import bad_frames_of
 
     yield Progress(0, 0, "", "Computing dF/F")
     assert recording.raw is not None
-    made = dff(recording.raw, recording.neuropil, settings)
-    recording = mark_artefacts(recording, ~made.valid)
-    return Extracted(replace(recording, traces=made.traces), made.flagged)
+    rows = ~bad_frames_of(recording)
+    made = dff(recording.raw, recording.neuropil, settings, rows)
+    recording = with_dff(recording, made, short_rings(recording))
+    return Extracted(recording, trace_report(recording, made))
+
+
+def reporting(recording: Recording) -> Generator[Progress, None, TraceReport]:
+    """Judge traces that were not made here just now."""
+    yield Progress(0, 0, "", "Judging the traces")
+    return trace_report(recording)
 
 
 def without_rejected(recording: Recording, rois: RoiSet) -> Recording:
@@ -117,7 +132,8 @@ def _named(choice: RoiChoice) -> str:
 
 def _extracted(made: RoiTraces, accompaniment: Accompaniment) -> Extracted:
     mean = None if made.extraction is None else made.extraction.mean_image
-    return Extracted(accompaniment.attach(made.recording), made.made.flagged, mean)
+    recording = accompaniment.attach(made.recording)
+    return Extracted(recording, trace_report(recording, made.made), mean)
 
 
 def _suite2p(choice: RoiChoice, stack: Stack | None) -> Suite2pFolder:

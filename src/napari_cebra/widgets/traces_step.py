@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton
+from qtpy.QtWidgets import QPushButton
 
+from napari_cebra.pipeline.trace_report import counted, notes_of
 from napari_cebra.recording import InvalidInput, RoiSet
 from napari_cebra.widgets import preferences
+from napari_cebra.widgets.curation import Curation
 from napari_cebra.widgets.dff_form import DffForm
 from napari_cebra.widgets.extraction import (
     Extracted,
@@ -24,6 +26,8 @@ from napari_cebra.widgets.roi_form import RoiChoice, RoiForm
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
+    from napari_cebra.pipeline.trace_report import TraceReport
+    from napari_cebra.recording import Recording
     from napari_cebra.traces import DffSettings
     from napari_cebra.widgets.session import Session
 
@@ -37,43 +41,26 @@ class TracesStep(Step):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, "Extract")
-        self._flagged: tuple[int, ...] = ()
         self._recompute_again = False
+        self._told: TraceReport | None = None
         self.rois = RoiForm()
         self.dff = DffForm()
-        self.dff_fold = Fold("dF/F", self.dff)
-        self.dff_fold.setToolTip("Neuropil and baseline; changes apply at once")
+        self.dff_fold = Fold("dF/F and events", self.dff)
+        self.dff_fold.setToolTip(
+            "Neuropil, baseline, artefacts, events; the selected ROI follows at once, "
+            "all others when you pause"
+        )
         self.dff_fold.setValue(True)
         self.apply_button = QPushButton("Apply to the traces")
         self.apply_button.setToolTip(
             "Compute dF/F again; the embedding made from the old traces is dropped"
         )
         self.apply_button.hide()
-        self.picked = QLabel()
-        self.reject_button = QPushButton("Reject")
-        self.reject_button.setToolTip("Leave the selected ROIs out, or take them back")
-        self.flagged_button = QPushButton("Select flagged")
-        self.flagged_button.setToolTip(
-            "Select the ROIs whose baseline does not stand out of the noise"
-        )
-        self.undo_button, self.redo_button = QToolButton(), QToolButton()
-        self.undo_button.setText("Undo")
-        self.undo_button.setToolTip("Take back the last change of the ROIs")
-        self.redo_button.setText("Redo")
-        self.redo_button.setToolTip("Make it again")
-        row = QHBoxLayout()
-        row.addWidget(self.picked, 1)
-        for button in (
-            self.flagged_button,
-            self.reject_button,
-            self.undo_button,
-            self.redo_button,
-        ):
-            row.addWidget(button)
+        self.curation = Curation(session.workspace)
         self.fields.addWidget(self.rois)
         self.fields.addWidget(self.dff_fold)
         self.fields.addWidget(self.apply_button)
-        self.fields.addLayout(row)
+        self.fields.addWidget(self.curation)
         self.button.setToolTip("Take one trace per ROI, in one pass (Ctrl+Return)")
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -87,16 +74,12 @@ class TracesStep(Step):
         self.dff.valueChanged.connect(self._on_dff)
         self._settle.timeout.connect(self._recompute)
         self.apply_button.clicked.connect(self._recompute)
-        self.flagged_button.clicked.connect(self._select_flagged)
-        self.reject_button.clicked.connect(self._toggle_rejected)
-        self.undo_button.clicked.connect(workspace.undo_rois)
-        self.redo_button.clicked.connect(workspace.redo_rois)
         connect = self.connections.add
         connect(workspace.stack_changed, self._on_stack)
         connect(workspace.rois_changed, self.refresh)
         connect(workspace.recording_changed, self.refresh)
         connect(workspace.embedding_changed, self.refresh)
-        connect(workspace.selection.rois_changed, self._on_picked)
+        connect(workspace.trace_state.changed, self._on_trace_state)
         layers = session.viewer.layers
         connect(layers.events.inserted, self._offer_layers)
         connect(layers.events.removed, self._offer_layers)
@@ -144,8 +127,6 @@ class TracesStep(Step):
         """Show what there is to extract from, and what was extracted."""
         workspace = self.session.workspace
         stack, recording, rois = workspace.stack, workspace.recording, workspace.rois
-        self.undo_button.setEnabled(workspace.can_undo_rois)
-        self.redo_button.setEnabled(workspace.can_redo_rois)
         curated = (
             rois is not None and recording is not None and self._only_curated(rois)
         )
@@ -172,7 +153,6 @@ class TracesStep(Step):
         )
         rate = getattr(recording, "rate", None) or getattr(stack, "rate", None)
         self.dff.set_rate(rate)
-        self._on_picked()
 
     # ROIs.
 
@@ -215,7 +195,6 @@ class TracesStep(Step):
         )
 
     def _on_stack(self) -> None:
-        self._flagged = ()
         self.message.clear()  # it told of another recording
         self.refresh()
 
@@ -233,34 +212,6 @@ class TracesStep(Step):
         self.rois.setValue(RoiChoice("layer", layer.name))
         return True
 
-    def _on_picked(self, *_: object) -> None:
-        workspace = self.session.workspace
-        rois, picked = workspace.rois, workspace.selection.rois
-        known = [i for i in picked if rois is not None and i in rois.ids]
-        if rois is None or not known:
-            self.picked.setText("No ROI selected" if rois is not None else "")
-        elif len(known) == 1:
-            self.picked.setText(f"ROI {known[0]}")
-        else:
-            self.picked.setText(f"{len(known)} ROIs")
-        self.reject_button.setEnabled(bool(known))
-        rejected = [i for i in known if not rois.accepted[rois.index_of(i)]]
-        self.reject_button.setText("Accept" if rejected else "Reject")
-        self.flagged_button.setVisible(bool(self._flagged))
-
-    def _toggle_rejected(self) -> None:
-        workspace = self.session.workspace
-        rois = workspace.rois
-        if rois is None:
-            return
-        accepted = rois.accepted.copy()
-        at = [rois.index_of(i) for i in workspace.selection.rois if i in rois.ids]
-        accepted[at] = not accepted[at].all()
-        workspace.set_rois(replace(rois, accepted=accepted))
-
-    def _select_flagged(self) -> None:
-        self.session.workspace.selection.set_rois(self._flagged)
-
     def _only_curated(self, rois: RoiSet) -> bool:
         """Whether some ROIs of the recording were rejected since it was made."""
         recording = self.session.workspace.recording
@@ -272,10 +223,13 @@ class TracesStep(Step):
     # Traces.
 
     def _show_config(self) -> None:
-        blocked = self.dff.blockSignals(True)
-        self.dff.setValue(self.session.config.dff)
-        self.dff.blockSignals(blocked)
+        self._show_settings(self.session.config.dff)
         self._take_own_rois()
+
+    def _show_settings(self, settings: DffSettings) -> None:
+        blocked = self.dff.blockSignals(True)
+        self.dff.setValue(settings)
+        self.dff.blockSignals(blocked)
 
     def _on_extracted(self, result: Extracted) -> None:
         workspace = self.session.workspace
@@ -284,44 +238,65 @@ class TracesStep(Step):
         extracted = result.recording.rois
         if not _same_masks(workspace.rois, extracted):
             workspace.set_rois(extracted, forget_history=workspace.rois is None)
-        workspace.set_recording(result.recording)
-        self._tell_flagged(result)
+        self._take(result)
         self.session.autosave()
         self.session.show_traces()
         self.completed.emit()
 
-    def _tell_flagged(self, result: Extracted) -> None:
-        ids = result.recording.roi_ids[result.flagged]
-        self._flagged = tuple(int(i) for i in ids)
-        total = result.recording.traces.n_rois
-        if self._flagged:
-            self.message.warning(flagged_text(len(self._flagged), total))
+    def _take(self, result: Extracted) -> None:
+        """Set the recording and what is known of it; the same ROIs stay selected."""
+        workspace = self.session.workspace
+        picked = workspace.selection.rois
+        workspace.set_recording(result.recording)
+        workspace.trace_state.set_report(result.report)
+        known = result.recording.roi_ids
+        workspace.selection.set_rois(roi for roi in picked if roi in known)
+        if result.report.notes:
+            self.message.warning("\n".join(result.report.notes))
         else:
+            total = result.recording.traces.n_rois
             self.message.info(f"{counted(total)} extracted; none is flagged.")
-        self._on_picked()
+
+    def _on_trace_state(self) -> None:
+        """Show what was found out of traces that were loaded, and what is tried."""
+        workspace = self.session.workspace
+        state, recording = workspace.trace_state, workspace.recording
+        settings = state.trying or applied_settings(recording)
+        if settings is not None and settings != self.dff.value():
+            self._show_settings(settings)
+        tried = state.trying is not None and workspace.embedding is not None
+        self.apply_button.setVisible(tried)
+        notes = () if recording is None else notes_of(recording)
+        is_new = state.report is not None and state.report is not self._told
+        if is_new and notes and not self.is_busy and not self.message.text():
+            self.message.warning("\n".join(notes))
+        self._told = state.report
 
     def _on_dff(self, settings: DffSettings) -> None:
         workspace = self.session.workspace
-        recording = workspace.recording
-        if recording is None or recording.raw is None:
+        applied = applied_settings(workspace.recording)
+        if applied is None:
             return
+        if settings == applied:
+            self._settle.stop()
+            workspace.trace_state.try_settings(None)
+            return
+        workspace.trace_state.try_settings(settings)
         # What was trained is not thrown away by a touch of a spin box.
-        if workspace.embedding is not None:
-            self.apply_button.show()
-        else:
+        if workspace.embedding is None:
             self._settle.start()
 
     def _recompute(self) -> None:
-        self.apply_button.hide()
-        recording = self.session.workspace.recording
-        if recording is None or recording.raw is None:
+        workspace = self.session.workspace
+        recording, settings = workspace.recording, workspace.trace_state.trying
+        if recording is None or recording.raw is None or settings is None:
             return
         if self.is_busy:
             self._recompute_again = True
             return
         self._recompute_again = False
-        settings = self.dff.value()
         self.session.config = replace(self.session.config, dff=settings)
+        preferences.remember("dff", settings.to_json())
         self.start_job(
             "extraction",
             "Computing dF/F",
@@ -330,25 +305,26 @@ class TracesStep(Step):
         )
 
     def _on_recomputed(self, result: Extracted) -> None:
-        self.session.workspace.set_recording(result.recording)
-        self._tell_flagged(result)
+        workspace = self.session.workspace
+        trying, applied = (
+            workspace.trace_state.trying,
+            applied_settings(result.recording),
+        )
+        self._take(result)
         self.session.autosave()
-        if self._recompute_again:
-            self.session.later(self._recompute)
+        if trying != applied:  # the person went on
+            workspace.trace_state.try_settings(trying)
+            if self._recompute_again:
+                self.session.later(self._recompute)
 
 
-def counted(n: int) -> str:
-    """Return a number of ROIs in words: "1 ROI", "12 ROIs"."""
-    return "1 ROI" if n == 1 else f"{n} ROIs"
+def applied_settings(recording: Recording | None) -> DffSettings | None:
+    """Return how the traces were made; None where they cannot be made otherwise."""
+    if recording is None or recording.raw is None:
+        return None
+    from napari_cebra.traces import DffSettings
 
-
-def flagged_text(n: int, total: int) -> str:
-    """Return what it means that n of the ROIs are flagged."""
-    are, their = ("is", "its") if n == 1 else ("are", "their")
-    return (
-        f"{n} of {counted(total)} {are} flagged: {their} baseline does not stand out "
-        f"of the noise, so {their} dF/F is not to be trusted."
-    )
+    return DffSettings.from_json(recording.traces.made_by)
 
 
 def _same_masks(before: RoiSet | None, after: RoiSet | None) -> bool:
