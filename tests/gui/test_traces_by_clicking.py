@@ -9,12 +9,14 @@ pytest.importorskip("napari")
 
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
 
-from napari_cebra.io import stack_from_array
+from napari_cebra.io import read_roi_file, stack_from_array
 from napari_cebra.recording import RoiSet
 from napari_cebra.traces import DffSettings, dff
-from napari_cebra.widgets import docks
+from napari_cebra.widgets import curation, docks
 from napari_cebra.widgets.dff_form import CHANGED, DffForm, preset_name
+from napari_cebra.widgets.roi_form import RoiChoice
 from napari_cebra.widgets.traces_step import applied_settings
 
 pytestmark = pytest.mark.gui
@@ -143,9 +145,9 @@ def test_a_flagged_roi_says_why_in_plot_table_and_message(dock, qtbot):
 
 def test_rois_are_rejected_in_the_table_and_by_a_threshold(dock, qtbot):
     workspace, step = dock.session.workspace, dock.traces
-    curation = step.curation
-    curation.fold.setValue(True)
-    table = curation.table
+    curating = step.curation
+    curating.fold.setValue(True)
+    table = curating.table
     assert [table.text(row, 1) for row in range(8)] == [str(i) for i in range(1, 9)]
     snr = [float(table.text(row, 3)) for row in range(7)]
     assert min(snr[:4]) > max(snr[4:7]), "active ROIs stand out"
@@ -159,13 +161,82 @@ def test_rois_are_rejected_in_the_table_and_by_a_threshold(dock, qtbot):
     QTest.keyClick(table, Qt.Key.Key_Space)
     assert np.flatnonzero(~workspace.rois.accepted).tolist() == [2, 4]
 
-    curation.threshold.setValue((min(snr[:4]) + max(snr[4:7])) / 2)
-    assert curation.threshold_button.text() == "Reject 3"
-    QTest.mouseClick(curation.threshold_button, LEFT)
+    curating.threshold.setValue((min(snr[:4]) + max(snr[4:7])) / 2)
+    assert curating.threshold_button.text() == "Reject 3"
+    QTest.mouseClick(curating.threshold_button, LEFT)
     assert workspace.rois.accepted.tolist() == [True, True, False, True] + [False] * 4
-    QTest.mouseClick(curation.undo_button, LEFT)
+    QTest.mouseClick(curating.undo_button, LEFT)
     assert int(workspace.rois.accepted.sum()) == 6, "one step takes all of it back"
     QTest.mouseClick(step.button, LEFT)
     assert workspace.recording.roi_ids.tolist() == [1, 2, 4, 6, 7, 8]
     idle(dock, qtbot, lambda: workspace.trace_state.report is not None)
     assert table.text(2, 3) == "–", "a rejected ROI has no trace any more"
+
+
+def test_rois_are_saved_and_images_shown_by_clicking(
+    dock, qtbot, tmp_path, monkeypatch
+):
+    workspace, step = dock.session.workspace, dock.traces
+    step.curation.fold.setValue(True)
+    workspace.selection.set_rois([8])
+    QTest.mouseClick(step.curation.reject_button, LEFT)
+    kind = next(k for k in curation._FORMATS if "ImageJ" in k)
+    chosen = str(tmp_path / "mine"), kind
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: chosen)
+    QTest.mouseClick(step.curation.save_button, LEFT)
+    idle(dock, qtbot)
+    read = read_roi_file(tmp_path / "mine.zip", (64, 64)).rois
+    assert len(read) == 7 and "mine.zip" in step.message.text()
+    step.export_rois(tmp_path / "rois.doc")
+    idle(dock, qtbot)
+    assert step.message.level() == "error" and "end the name in" in step.message.text()
+
+    step.pictures_button.menu().aboutToShow.emit()
+    actions = {a.text(): a for a in step.pictures_button.menu().actions()}
+    assert set(actions) == {"Mean", "Maximum", "Standard deviation", "Correlation"}
+    for text in ("Mean", "Correlation", "Correlation"):
+        actions[text].trigger()
+    layers = dock.session.viewer.layers
+    names = [layer.name for layer in layers]
+    assert names[:3] == ["s", "correlation image", "mean image"]
+    movie = workspace.stack.read(0, 900)
+    np.testing.assert_allclose(layers["mean image"].data, movie.mean(0), rtol=1e-5)
+
+
+def test_traces_that_came_with_the_rois_are_used_or_taken_again(
+    dock, qtbot, tmp_path, monkeypatch
+):
+    """From a folder of suite2p, which brings its own."""
+    workspace, step = dock.session.workspace, dock.traces
+    before = workspace.recording
+    rois, folder = workspace.rois, tmp_path / "plane0"
+    folder.mkdir()
+    stat = np.empty(8, object)
+    for k, roi in enumerate(rois.ids.tolist()):
+        y, x, weights = rois.mask(roi)
+        stat[k] = {"ypix": y, "xpix": x, "lam": weights}
+    np.save(folder / "stat.npy", stat, allow_pickle=True)
+    np.save(folder / "F.npy", before.raw.values.T + 50)
+    np.save(folder / "Fneu.npy", before.neuropil.values.T)
+    bad = np.zeros(900, bool)
+    bad[10:14] = True
+    ops = {"fs": 30.0, "Ly": 64, "Lx": 64, "badframes": bad}
+    np.save(folder / "ops.npy", np.array(ops), allow_pickle=True)
+
+    step.rois.setValue(RoiChoice("file", path=folder))
+    QTest.mouseClick(step.button, LEFT)
+    idle(dock, qtbot, lambda: workspace.recording is not before)
+    taken = workspace.recording
+    np.testing.assert_array_equal(taken.raw.values, before.raw.values + 50)
+    assert np.flatnonzero(~taken.valid).tolist() == [10, 11, 12, 13]
+    assert "4 of 900 frames are marked as bad" in step.message.text()
+    step.rois.setValue(RoiChoice("file", path=folder, reextract=True))
+    QTest.mouseClick(step.button, LEFT)
+    idle(dock, qtbot, lambda: workspace.recording is not taken)
+    np.testing.assert_allclose(workspace.recording.raw.values, before.raw.values)
+    np.save(folder / "F.npy", before.raw.values[:800].T)
+    np.save(folder / "Fneu.npy", before.raw.values[:800].T)
+    step.rois.setValue(RoiChoice("file", path=folder))
+    QTest.mouseClick(step.button, LEFT)
+    idle(dock, qtbot)
+    assert "800 frames but the stack has 900" in step.message.text()

@@ -16,6 +16,7 @@ from napari_cebra.traces import (
     mark_artefacts,
 )
 from napari_cebra.traces.artefacts import BAD_FRAME, bad_frames_of
+from napari_cebra.traces.pictures import MOST_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -76,7 +77,7 @@ def roi_traces(
             "None of the ROIs is accepted, so there is nothing to extract; accept at "
             "least one."
         )
-    extraction = yield from extract(stack, kept)
+    extraction = yield from extract(stack, kept, pictures=MOST_FRAMES)
     made = dff(extraction.raw, extraction.neuropil, settings)
     recording = Recording(
         made.traces,

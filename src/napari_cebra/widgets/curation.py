@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
+    QFileDialog,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -15,31 +18,41 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cebra.pipeline.roi_export import roi_measures
 from napari_cebra.viewer.connections import Connections
+from napari_cebra.widgets import preferences
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.form_rows import Choice, Real
 from napari_cebra.widgets.roi_table import (
     MEASURES,
     RoiTable,
     beyond,
-    measures_of,
     toggled,
 )
 
 if TYPE_CHECKING:
     from napari_cebra.workspace import Workspace
 
+_FORMATS = {
+    "ImageJ RoiSet, accepted ROIs (*.zip)": ".zip",
+    "Label image, accepted ROIs (*.tif)": ".tif",
+    "Table with measures, all ROIs (*.csv)": ".csv",
+}
 _UNUSED = "Leave the selected ROIs out, or take them back"
 
 
 class Curation(QWidget):
     """Rejects and accepts ROIs; every change can be undone and is saved.
 
+    `exportWanted` names a file that the ROIs are to be written to.
+
     Parameters
     ----------
     workspace : Workspace
         Its ROIs, and what is known of their traces.
     """
+
+    exportWanted = Signal(object)
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,11 +94,16 @@ class Curation(QWidget):
         ):
             part.setMinimumWidth(width)  # a dock is narrow
             limit.addWidget(part, 1)
+        self.save_button = QPushButton("Save ROIs…")
+        self.save_button.setToolTip(
+            "RoiSet.zip for ImageJ, label image, or a table (CSV) with these measures"
+        )
         body = QWidget()
         inner = QVBoxLayout(body)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.addWidget(self.table)
         inner.addLayout(limit)
+        inner.addWidget(self.save_button)
         self.fold = Fold("Table of the ROIs", body)
         self.fold.setToolTip("Signal to noise, size, skewness, neuropil of each ROI")
 
@@ -103,6 +121,7 @@ class Curation(QWidget):
         self.side.currentIndexChanged.connect(self._count)
         self.threshold.valueChanged.connect(self._count)
         self.threshold_button.clicked.connect(self._reject_beyond)
+        self.save_button.clicked.connect(self._choose_file)
         self.fold.toggled.connect(self.refresh)
         self._connections = Connections()
         connect = self._connections.add
@@ -127,6 +146,15 @@ class Curation(QWidget):
             self.table.show_rois()
         self._count()
         self._on_picked()
+
+    def _choose_file(self) -> None:
+        start = preferences.recall("last_folder", "")
+        name, kind = QFileDialog.getSaveFileName(
+            self, "Save the ROIs", start, ";;".join(_FORMATS)
+        )
+        if name:
+            path = Path(name)
+            self.exportWanted.emit(path if path.suffix else Path(name + _FORMATS[kind]))
 
     # One by one.
 
@@ -182,7 +210,7 @@ class Curation(QWidget):
         rois, measure = self._workspace.rois, self.measure.value()
         if rois is None or not self.fold.value():
             return np.zeros(0, bool)
-        values = measures_of(rois, self._workspace.trace_state.report)[measure.key]
+        values = roi_measures(rois, self._workspace.trace_state.report)[measure.key]
         found = beyond(values, bool(self.side.value()), self.threshold.value())
         return found & rois.accepted
 

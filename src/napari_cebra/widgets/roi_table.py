@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHeaderView
 
-from napari_cebra.traces.quality import overlap_shares
+from napari_cebra.pipeline.roi_export import roi_measures
 from napari_cebra.viewer.roi_picker import source_names
 from napari_cebra.widgets.linked_table import LinkedTable
 from napari_cebra.widgets.sortable_table import Column
@@ -79,22 +79,6 @@ MEASURES = (
 )
 
 
-def measures_of(rois: RoiSet, report: TraceReport | None) -> dict[str, np.ndarray]:
-    """Return the (n,) values of each measure; NaN for ROIs without a trace."""
-    found = {
-        "size": np.diff(rois.indptr).astype(np.float64),
-        "overlap": overlap_shares(rois) if len(rois) else np.zeros(0),
-    }
-    column = {} if report is None else {int(r): k for k, r in enumerate(report.ids)}
-    at = np.array([column.get(int(roi), -1) for roi in rois.ids], np.int64)
-    for key in ("snr", "skewness", "neuropil_correlation"):
-        values = np.full(len(rois), np.nan)
-        if report is not None:
-            values[at >= 0] = getattr(report.quality, key)[at[at >= 0]]
-        found[key] = values
-    return found
-
-
 class RoiTable(LinkedTable):
     """A row per ROI: whether it is used, its measures, and whether it is flagged.
 
@@ -155,7 +139,7 @@ def beyond(values: np.ndarray, below: bool, threshold: float) -> np.ndarray:
 
 
 def _columns(rois: RoiSet, report: TraceReport | None) -> list[Column]:
-    values = measures_of(rois, report)
+    values = roi_measures(rois, report)
     names = source_names(rois)
     warnings = {} if report is None else report.warnings
     warned = np.array([int(roi) in warnings for roi in rois.ids])

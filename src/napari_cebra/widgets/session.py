@@ -22,6 +22,7 @@ from napari_cebra.widgets.unsaved import may_discard
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import numpy as np
     from qtpy.QtWidgets import QWidget
 
     from napari_cebra.io import SourceFile
@@ -52,6 +53,8 @@ class Session(QObject):
         File of the movie of a reopened project.
     missing_stack : StackReference or None
         Stack of a reopened project that was not found.
+    pictures : dict of str to (Y, X) array
+        Of the open stack, from the pass that gave its traces.
     main_view : MainView
         Layers of the main viewer.
     fit : Fit or None
@@ -74,6 +77,7 @@ class Session(QObject):
         self.config = PipelineConfig(dff=_remembered_dff())
         self.accompaniment = Accompaniment()
         self.select: dict[str, int] = {}
+        self.pictures: dict[str, np.ndarray] = {}
         self.movie_source: SourceFile | None = None
         self.missing_stack: StackReference | None = None
         self.main_view = MainView(viewer, self.workspace)
@@ -83,6 +87,7 @@ class Session(QObject):
         self._settle.setInterval(_SETTLE_MS)
         self._settle.timeout.connect(self._refit)
         self._connections = Connections()
+        self._connections.add(self.workspace.stack_changed, self._on_stack)
         self._connections.add(self.workspace.recording_changed, self._on_recording)
 
     @classmethod
@@ -106,6 +111,9 @@ class Session(QObject):
         recording, selection = self.workspace.recording, self.workspace.selection
         if recording is not None and not selection.rois:
             selection.set_rois([int(recording.roi_ids[0])])
+
+    def _on_stack(self) -> None:
+        self.pictures = {}
 
     def _on_recording(self) -> None:
         self.later(self._judge)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtWidgets import QMenu, QPushButton
 
+from napari_cebra.pipeline.roi_export import write_rois
 from napari_cebra.pipeline.trace_report import counted, notes_of
-from napari_cebra.recording import InvalidInput, RoiSet
+from napari_cebra.recording import InvalidInput, Progress, RoiSet
 from napari_cebra.widgets import preferences
 from napari_cebra.widgets.curation import Curation
 from napari_cebra.widgets.dff_form import DffForm
@@ -26,6 +28,9 @@ from napari_cebra.widgets.roi_form import RoiChoice, RoiForm
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
     from napari_cebra.pipeline.trace_report import TraceReport
     from napari_cebra.recording import Recording
     from napari_cebra.traces import DffSettings
@@ -57,16 +62,25 @@ class TracesStep(Step):
         )
         self.apply_button.hide()
         self.curation = Curation(session.workspace)
+        self.pictures_button = QPushButton("Show an image of the stack")
+        self.pictures_button.setToolTip(
+            "Mean, maximum, standard deviation or local correlation, as a layer under "
+            "the ROIs; from the pass over the stack that took the traces"
+        )
+        self.pictures_button.setMenu(QMenu(self))
         self.fields.addWidget(self.rois)
         self.fields.addWidget(self.dff_fold)
         self.fields.addWidget(self.apply_button)
         self.fields.addWidget(self.curation)
+        self.fields.addWidget(self.pictures_button)
         self.button.setToolTip("Take one trace per ROI, in one pass (Ctrl+Return)")
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
 
         workspace = session.workspace
+        self.pictures_button.menu().aboutToShow.connect(self._fill_pictures)
+        self.curation.exportWanted.connect(self.export_rois)
         self.rois.newLayerWanted.connect(lambda: self.try_to(self._new_layer))
         self.rois.valueChanged.connect(self.refresh)
         session.configChanged.connect(self._show_config)
@@ -134,7 +148,7 @@ class TracesStep(Step):
             self.announce(
                 "locked", reason="Nothing is open: load a recording in step 1 first."
             )
-        elif stack is None and self.rois.value().source != "suite2p":
+        elif stack is None and self.rois.value().path is None:
             n = recording.traces.n_rois if recording is not None else 0
             self.announce("done", f"{n} traces, as loaded")
             self.button.setEnabled(curated and not self.is_busy)
@@ -153,6 +167,7 @@ class TracesStep(Step):
         )
         rate = getattr(recording, "rate", None) or getattr(stack, "rate", None)
         self.dff.set_rate(rate)
+        self.pictures_button.setVisible(bool(self._pictures()))
 
     # ROIs.
 
@@ -220,6 +235,36 @@ class TracesStep(Step):
         rejected = set(rois.ids[~rois.accepted].tolist())
         return bool(rejected & set(recording.roi_ids.tolist()))
 
+    def export_rois(self, path: Path) -> None:
+        """Write the ROIs in the form that the ending of the file names."""
+        workspace = self.session.workspace
+        rois, report = workspace.rois, workspace.trace_state.report
+        if rois is None:
+            return
+
+        def write() -> Generator[Progress, None, tuple[str, ...]]:
+            yield Progress(0, 0, "", f"Writing {path.name}")
+            return write_rois(path, rois, report)
+
+        def told(notes: tuple[str, ...]) -> None:
+            self.message.info("\n".join([f"Written: {path}.", *notes]))
+
+        self.start_job("export", "Writing the ROIs", write, told)
+
+    def _pictures(self) -> dict[str, np.ndarray]:
+        """Return the images of the stack that there are."""
+        mean = self.session.workspace.mean_image
+        known = {} if mean is None else {"mean": mean}  # alone of a reopened project
+        return {**known, **self.session.pictures}
+
+    def _fill_pictures(self) -> None:
+        menu, view = self.pictures_button.menu(), self.session.main_view
+        menu.clear()
+        for name, image in self._pictures().items():
+            action = menu.addAction(name.capitalize())
+            show = partial(view.show_picture, f"{name} image", image)
+            action.triggered.connect(lambda _=False, show=show: show())
+
     # Traces.
 
     def _show_config(self) -> None:
@@ -233,8 +278,9 @@ class TracesStep(Step):
 
     def _on_extracted(self, result: Extracted) -> None:
         workspace = self.session.workspace
-        if result.mean_image is not None:
-            workspace.set_mean_image(result.mean_image)
+        if result.pictures:
+            self.session.pictures = result.pictures
+            workspace.set_mean_image(result.pictures["mean"])
         extracted = result.recording.rois
         if not _same_masks(workspace.rois, extracted):
             workspace.set_rois(extracted, forget_history=workspace.rois is None)
