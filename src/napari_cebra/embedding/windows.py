@@ -15,7 +15,7 @@ from napari_cebra.embedding.stack import (
     layers_at_once,
     steps_of,
 )
-from napari_cebra.recording import InvalidInput, complete_windows, segments
+from napari_cebra.recording import InvalidInput, complete_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,16 +214,15 @@ def check_rows(
 def complete_rows(
     segment: np.ndarray, rows: np.ndarray, architecture: Architecture
 ) -> np.ndarray:
-    """(T,) bool: rows whose whole window lies among `rows`, in one stretch.
+    """(T,) bool: those of `rows` whose whole window lies in their stretch.
 
     Raises
     ------
     InvalidInput
         If there are none.
     """
-    stretch = segments(segment, rows & (segment >= 0))
     left, right = architecture.receptive_field
-    complete = complete_windows(stretch, left, right)
+    complete = complete_windows(segment, left, right) & rows
     if not complete.any():
         raise InvalidInput(
             f"No stretch of rows is as long as the encoder's window of {left + right} "

@@ -373,7 +373,7 @@ def _with_track(
     if lost.any():
         recording = recording.exclude(lost, "no position")
     if min_speed is not None:
-        recording = recording.exclude(speed < min_speed, "not running")
+        recording = recording.exclude(speed < min_speed, "not running", look=True)
     return recording
 
 

@@ -60,7 +60,7 @@ def attach_table(
         )
     if source.valid_column is not None:
         unused = ~table.valid(source.valid_column)
-        recording = recording.exclude(unused, f"not {source.valid_column}")
+        recording = recording.exclude(unused, f"not {source.valid_column}", look=True)
     variables = [
         table.variable(
             name,
