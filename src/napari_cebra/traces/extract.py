@@ -136,7 +136,7 @@ def extract(
     frame_mean = np.empty(n_frames)
     total = np.zeros((height, width))
     peak = np.full((height, width), -np.inf)
-    drawn = Pictures((height, width)) if pictures > 0 else None
+    drawn = Pictures((height, width), compiled) if pictures > 0 else None
     every = -(-n_frames // max(pictures, 1))
     reported = -math.inf  # the first block tells at once what is under way
     with ThreadPoolExecutor(threads) as pool, closing(_blocks(stack)) as blocks:

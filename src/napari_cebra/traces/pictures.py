@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_cebra.traces.blocks import kernels_or_none
+
 MOST_FRAMES = 2000
 """Frames, evenly spaced, that are enough for a picture."""
 
@@ -19,15 +21,22 @@ class Pictures:
     ----------
     shape : (Y, X)
         Size of the field of view in pixels.
+    compiled : bool, optional
+        Default: where numba is installed.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], compiled: bool | None = None) -> None:
         self._n = 0
         self._sum, self._square, self._right, self._down = np.zeros((4, *shape))
+        self._kernels = kernels_or_none() if compiled is None or compiled else None
 
     def add(self, frames: np.ndarray) -> None:
         """Add frames (n, Y, X)."""
         self._n += len(frames)
+        if self._kernels is not None:
+            sums = self._sum, self._square, self._right, self._down
+            self._kernels.draw(frames, *sums)
+            return
         for frame in frames:
             pixels = frame.astype(np.float64)
             self._sum += pixels
