@@ -16,8 +16,8 @@ from napari_cebra.recording import RoiSet
 from napari_cebra.traces import DffSettings, dff
 from napari_cebra.widgets import curation, docks
 from napari_cebra.widgets.dff_form import CHANGED, DffForm, preset_name
+from napari_cebra.widgets.extraction import applied_settings
 from napari_cebra.widgets.roi_form import RoiChoice
-from napari_cebra.widgets.traces_step import applied_settings
 
 pytestmark = pytest.mark.gui
 LEFT = Qt.MouseButton.LeftButton

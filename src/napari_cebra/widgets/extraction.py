@@ -11,6 +11,7 @@ from napari_cebra.io import read_roi_file
 from napari_cebra.pipeline.roi_traces import program_traces, roi_traces, with_dff
 from napari_cebra.pipeline.trace_report import short_rings, trace_report
 from napari_cebra.recording import InvalidInput, Progress, Recording, RoiSet
+from napari_cebra.traces import DffSettings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from napari_cebra.io import RoiFile, Stack
     from napari_cebra.pipeline.roi_traces import RoiTraces
     from napari_cebra.pipeline.trace_report import TraceReport
-    from napari_cebra.traces import DffSettings, Extraction
+    from napari_cebra.traces import Extraction
     from napari_cebra.widgets.opening import Accompaniment
     from napari_cebra.widgets.roi_form import RoiChoice
 
@@ -168,3 +169,21 @@ def pictures_of(extraction: Extraction | None) -> dict[str, np.ndarray]:
         "correlation": extraction.correlation_image,
     }
     return {name: image for name, image in found.items() if image is not None}
+
+
+def applied_settings(recording: Recording | None) -> DffSettings | None:
+    """Return how the traces were made; None where they cannot be made otherwise."""
+    if recording is None or recording.raw is None:
+        return None
+    return DffSettings.from_json(recording.traces.made_by)
+
+
+def same_masks(before: RoiSet | None, after: RoiSet | None) -> bool:
+    """Return whether there is nothing to undo between two sets."""
+    return (
+        before is not None
+        and after is not None
+        and np.array_equal(before.ids, after.ids)
+        and np.array_equal(before.indptr, after.indptr)
+        and np.array_equal(before.pixels, after.pixels)
+    )

@@ -6,33 +6,36 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMenu, QPushButton
 
 from napari_cebra.pipeline.roi_export import write_rois
 from napari_cebra.pipeline.trace_report import counted, notes_of
-from napari_cebra.recording import InvalidInput, Progress, RoiSet
+from napari_cebra.recording import Progress, RoiSet
 from napari_cebra.widgets import preferences
 from napari_cebra.widgets.curation import Curation
 from napari_cebra.widgets.dff_form import DffForm
 from napari_cebra.widgets.extraction import (
     Extracted,
+    applied_settings,
     extracting,
     recomputing,
     rois_text,
+    same_masks,
     without_rejected,
 )
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.roi_form import RoiChoice, RoiForm
+from napari_cebra.widgets.roi_layers import labels_layers, new_layer, rois_of_layer
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    import numpy as np
+
     from napari_cebra.pipeline.trace_report import TraceReport
-    from napari_cebra.recording import Recording
     from napari_cebra.traces import DffSettings
     from napari_cebra.widgets.session import Session
 
@@ -119,7 +122,9 @@ class TracesStep(Step):
             self.session.autosave()
             return
         choice, settings = self.value()
-        layer_rois = self._rois_of_layer(choice) if choice.source == "layer" else None
+        layer_rois = None
+        if choice.source == "layer":
+            layer_rois = rois_of_layer(self.session, choice.layer)
         stack = workspace.stack
         source = self.session.config.source
         self.session.config = replace(
@@ -172,42 +177,13 @@ class TracesStep(Step):
     # ROIs.
 
     def _new_layer(self) -> None:
-        stack = self.session.workspace.stack
-        if stack is None:
-            raise InvalidInput("Load a stack in step 1 first, to paint ROIs on it.")
-        viewer = self.session.viewer
-        layer = viewer.add_labels(np.zeros(stack.shape[1:], np.int32), name="ROIs")
-        layer.mode = "paint"
-        self.rois.setValue(RoiChoice("layer", layer.name))
+        self.rois.setValue(RoiChoice("layer", new_layer(self.session)))
         self.message.info(
             "Paint each ROI with a number of its own: M takes the next free number."
         )
 
-    def _rois_of_layer(self, choice: RoiChoice) -> RoiSet:
-        viewer, rois = self.session.viewer, self.session.workspace.rois
-        if choice.layer is None or choice.layer not in viewer.layers:
-            raise InvalidInput(
-                "No Labels layer is chosen; open one, press New to paint ROIs, or take "
-                "ROIs from a file or a grid."
-            )
-        layer = viewer.layers[choice.layer]
-        adapter = self.session.main_view.rois
-        if rois is not None and adapter.layer == layer:
-            return rois
-        painted = RoiSet.from_labels(np.array(layer.data))
-        layer.mode = "pan_zoom"  # from now on a click picks an ROI
-        # In this order: without ROIs the adapter would take the layer out.
-        self.session.workspace.set_rois(painted)
-        adapter.adopt(layer)
-        return painted
-
     def _offer_layers(self, *_: object) -> None:
-        layers = self.session.viewer.layers
-        self.rois.set_layers(
-            layer.name
-            for layer in layers
-            if type(layer).__name__ == "Labels" and layer.ndim == 2
-        )
+        self.rois.set_layers(labels_layers(self.session.viewer))
 
     def _on_stack(self) -> None:
         self.message.clear()  # it told of another recording
@@ -282,7 +258,7 @@ class TracesStep(Step):
             self.session.pictures = result.pictures
             workspace.set_mean_image(result.pictures["mean"])
         extracted = result.recording.rois
-        if not _same_masks(workspace.rois, extracted):
+        if not same_masks(workspace.rois, extracted):
             workspace.set_rois(extracted, forget_history=workspace.rois is None)
         self._take(result)
         self.session.autosave()
@@ -362,23 +338,3 @@ class TracesStep(Step):
             workspace.trace_state.try_settings(trying)
             if self._recompute_again:
                 self.session.later(self._recompute)
-
-
-def applied_settings(recording: Recording | None) -> DffSettings | None:
-    """Return how the traces were made; None where they cannot be made otherwise."""
-    if recording is None or recording.raw is None:
-        return None
-    from napari_cebra.traces import DffSettings
-
-    return DffSettings.from_json(recording.traces.made_by)
-
-
-def _same_masks(before: RoiSet | None, after: RoiSet | None) -> bool:
-    """Whether there is nothing to undo between two sets."""
-    return (
-        before is not None
-        and after is not None
-        and np.array_equal(before.ids, after.ids)
-        and np.array_equal(before.indptr, after.indptr)
-        and np.array_equal(before.pixels, after.pixels)
-    )
