@@ -60,7 +60,7 @@ def _need_display() -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Run everything on a recording."""
     from napari_cebra.cli.progress import ProgressLine
-    from napari_cebra.cli.report import print_alignment, print_results
+    from napari_cebra.cli.report import print_alignment, print_notes, print_results
     from napari_cebra.pipeline import exhaust
     from napari_cebra.pipeline import run as run_pipeline
 
@@ -68,6 +68,7 @@ def run(chosen: argparse.Namespace) -> int:
     with ProgressLine() as line:
         results = exhaust(run_pipeline(config, chosen.out), line.show)
     print_alignment(results.recording)
+    print_notes(results.recording)
     print_results(results.summary, Path(chosen.out))
     return 0
 
@@ -75,7 +76,7 @@ def run(chosen: argparse.Namespace) -> int:
 def compare(chosen: argparse.Namespace) -> int:
     """Compare variables, and write the table."""
     from napari_cebra.cli.progress import ProgressLine
-    from napari_cebra.cli.report import print_alignment, print_comparison
+    from napari_cebra.cli.report import print_alignment, print_comparison, print_notes
     from napari_cebra.io import replacing, write_decoded_csv
     from napari_cebra.pipeline import compare_hypotheses, exhaust, load_recording
     from napari_cebra.pipeline.results import writable_folder
@@ -95,6 +96,7 @@ def compare(chosen: argparse.Namespace) -> int:
         draft.write_text(found.config.to_json(), encoding="utf-8")
     write_decoded_csv(folder / "comparison.csv", found.columns())
     print_alignment(recording)
+    print_notes(recording)
     print_comparison(found, recording.name, folder)
     return 0
 
@@ -115,7 +117,7 @@ def _candidates(
 def search(chosen: argparse.Namespace) -> int:
     """Search settings for a recording."""
     from napari_cebra.cli.progress import ProgressLine
-    from napari_cebra.cli.report import print_alignment, print_search
+    from napari_cebra.cli.report import print_alignment, print_notes, print_search
     from napari_cebra.io import replacing
     from napari_cebra.pipeline import exhaust, load_recording, search_settings
 
@@ -130,6 +132,7 @@ def search(chosen: argparse.Namespace) -> int:
         recording = exhaust(load_recording(config), line.show)
         result = exhaust(search_settings(recording, config), line.show)
     print_alignment(recording)
+    print_notes(recording)
     print_search(result)
     if saved is not None:
         with replacing(saved) as draft:

@@ -34,6 +34,14 @@ def print_alignment(recording: Recording) -> None:
             print("\n".join(step.parameters["report"]))
 
 
+def print_notes(recording: Recording) -> None:
+    """Print what is to be known of the recording before its results are believed."""
+    from napari_cebra.pipeline.trace_report import notes_of
+
+    for note in notes_of(recording):
+        print(f"Note: {note}")
+
+
 def print_results(summary: Mapping[str, Any], folder: Path) -> None:
     """Print scores beside what they are compared with, and where the files are."""
     training = summary["training"]

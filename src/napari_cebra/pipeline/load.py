@@ -9,9 +9,14 @@ from napari_cebra.pipeline.align import aligning
 from napari_cebra.pipeline.behaviour import attach_movie
 from napari_cebra.pipeline.config import DETECT, STIMULUS
 from napari_cebra.pipeline.motion import corrected_stack, estimate_motion
-from napari_cebra.pipeline.roi_traces import program_traces, read_rois, roi_traces
+from napari_cebra.pipeline.roi_traces import (
+    program_traces,
+    read_rois,
+    roi_traces,
+    with_dff,
+)
 from napari_cebra.recording import InvalidInput, Progress, Recording
-from napari_cebra.traces import dff, mark_artefacts
+from napari_cebra.traces import dff
 from napari_cebra.traces.detection import detect
 
 if TYPE_CHECKING:
@@ -156,9 +161,9 @@ def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
         frame_times=None if source.rate is not None else matrix.frame_times,
         name=Path(source.traces).stem,
     )
-    if made is not None:
-        recording = mark_artefacts(recording, ~made.valid)
-    return recording.with_step("read traces", source.traces)
+    notes = list(matrix.notes)
+    recording = recording.with_step("read traces", source.traces, notes=notes)
+    return recording if made is None else with_dff(recording, made)
 
 
 def _check_files(config: PipelineConfig) -> None:
