@@ -1,24 +1,20 @@
 """All layers of an encoder in one pass of compiled code, forward and backward.
 
 Of what PyTorch computes layer by layer, going through memory each time, this is
-the same with what a few dozen windows need held in the processor's cache. It needs
-numba and vector units of 256 or 512 bits; where they are missing, `fits` says no.
+the same with what a few dozen windows need held in the processor's cache.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from napari_cebra.embedding.compiled import in_threads, kernels, takes, threads_for
 
+if TYPE_CHECKING:
     from napari_cebra.embedding.stack import Step
 
 _CHUNK_BYTES = 2**19
@@ -28,87 +24,94 @@ _CHUNK_WINDOWS = 8, 128
 
 def fits(steps: tuple[Step, ...], x: Tensor) -> bool:
     """Return whether the compiled layers can take rows of x."""
-    plain = x.dtype == torch.float32 and x.device.type == "cpu"
-    return plain and not steps[0].skip and _kernels() is not None
+    return takes(x) and not steps[0].skip and kernels("encoder_kernels") is not None
 
 
-class Layers(torch.autograd.Function):
-    """(n, D) of the windows that begin at (n,) rows of (T, C): see `stack`."""
+def latents(
+    x: Tensor, first: Tensor, steps: tuple[Step, ...], parameters: list[Tensor]
+) -> Tensor:
+    """Return the (n, D) latents, before the head, of windows of (T, C) rows.
+
+    Parameters
+    ----------
+    x : (T, C) tensor
+        No leaf of the graph.
+    first : (n,) tensor
+        First row of each window.
+    steps : tuple of Step
+        Of `stack.steps_of`.
+    parameters : list of tensors
+        Weight (O, C, k) and bias of each layer.
+    """
+    found: Tensor = _Layers.apply(x, first, steps, *parameters)
+    return found
+
+
+class _Layers(torch.autograd.Function):
+    """`latents`."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, first: Tensor, steps: tuple[Step, ...], *parameters: Tensor
     ) -> Tensor:
-        k = _kernels()
-        x = x.contiguous()
+        k = kernels("encoder_kernels")
         layers, size = _table(steps, parameters)
-        packed = torch.zeros(size)
+        packed = np.zeros(size, np.float32)
         for i, layer in enumerate(layers):
             weight, bias = (p.detach().numpy() for p in parameters[2 * i : 2 * i + 2])
-            k.pack(weight, bias, layer, packed.numpy())
-        places, index = _places(first.numpy(), steps, layers)
-        h, slope = torch.empty(places.size), torch.empty(places.size)
-        arguments = (
-            x.data_ptr(),
-            layers,
-            packed.data_ptr(),
-            *places.arrays,
-            h.data_ptr(),
-            slope.data_ptr(),
-        )
-        _in_threads(
-            lambda _, begin, end: k.forward(begin, end, *arguments), places.chunks
-        )
-        latents = h[places.last :].view(-1, int(layers[-1, k.PANELS]) * k.LANES)
-        ctx.arguments, ctx.places, ctx.index = arguments, places, index
-        ctx.kept = x, packed, h, slope
-        ctx.shapes = [p.shape for p in parameters]
-        return latents.index_select(0, index)[:, : len(parameters[-1])]
+            k.pack(weight, bias, layer, packed)
+        places = _places(first.numpy(), steps, layers)
+        # of PyTorch, whose memory begins where a line of the cache does
+        h, slope = torch.empty(places.size).numpy(), torch.empty(places.size).numpy()
+        latents = x.new_empty(len(first), len(parameters[-1]))
+        given = x.contiguous().numpy(), layers, packed, *places.arrays, h, slope
+
+        def work(_: int, begin: int, end: int) -> None:
+            k.forward(begin, end, *given, latents.numpy())
+
+        in_threads(work, places.chunks)
+        ctx.given, ctx.places, ctx.shapes = given, places, [p.shape for p in parameters]
+        return latents
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        k, layers, places = _kernels(), ctx.arguments[1], ctx.places
-        lanes = int(layers[-1, k.PANELS]) * k.LANES
-        by_last = torch.zeros((places.size - places.last) // lanes, lanes)
-        by_last[:, : grad.shape[1]].index_add_(0, ctx.index, grad)
-        threads, size = _threads(places.chunks), len(ctx.kept[1])
-        sums, scratch = torch.zeros(threads, size), torch.empty(threads, 2, places.most)
+        k, places = kernels("encoder_kernels"), ctx.places
+        _, layers, packed, *_ = ctx.given
+        threads = threads_for(places.chunks)
+        sums = torch.empty(threads, len(packed)).numpy()
+        scratch = torch.empty(threads, 2, places.most).numpy()
+        by_latents = grad.contiguous().numpy()
 
-        def back(thread: int, begin: int, end: int) -> None:
-            mine = sums[thread].data_ptr(), scratch[thread].numpy()
-            k.backward(begin, end, *ctx.arguments, by_last.data_ptr(), *mine)
+        def work(thread: int, begin: int, end: int) -> None:
+            mine = sums[thread], scratch[thread]
+            k.backward(begin, end, *ctx.given, by_latents, *mine)
 
-        _in_threads(back, places.chunks)
+        in_threads(work, places.chunks)
         grads = [torch.empty(shape) for shape in ctx.shapes]
         for i, layer in enumerate(layers):
             weight, bias = (each.numpy() for each in grads[2 * i : 2 * i + 2])
-            k.unpack(sums.numpy(), layer, weight, bias)
+            k.unpack(sums, layer, weight, bias)
         return None, None, None, *grads
 
 
 class _Places(NamedTuple):
-    """Where each layer is needed; `arrays` as `kernels.plan` explains them."""
+    """Where each layer is needed; `arrays` are those that `forward` takes."""
 
-    arrays: tuple[np.ndarray, ...]
-    """source, at, bounds, and where a layer begins in what all layers make."""
+    arrays: tuple[Any, ...]
     chunks: int
     size: int
     """Numbers that all layers make."""
-    last: int
-    """Where those of the last layer begin."""
     most: int
     """Numbers that one layer makes of one chunk."""
 
 
-def _places(
-    first: np.ndarray, steps: tuple[Step, ...], layers: np.ndarray
-) -> tuple[_Places, Tensor]:
-    """Return the places of windows, and which of the last layer's is a window's."""
-    k = _kernels()
-    kernels = np.array([step.kernel for step in steps])
+def _places(first: np.ndarray, steps: tuple[Step, ...], layers: np.ndarray) -> _Places:
+    """Return where each layer is needed by windows that begin at (n,) rows."""
+    k = kernels("encoder_kernels")
     # frames of a window that go into each layer, and out of the last
-    lengths = 1 + np.append(np.cumsum((kernels - 1)[::-1])[::-1], 0)
+    reach = np.cumsum([step.kernel - 1 for step in reversed(steps)])
+    lengths = 1 + np.append(reach[::-1], 0)
     lanes = layers[:, k.PANELS] * k.LANES
     bytes_of_window = 4 * (lengths[0] * layers[0, k.WIDTH] + lengths[1:] @ lanes)
     windows = int(np.clip(_CHUNK_BYTES // bytes_of_window, *_CHUNK_WINDOWS))
@@ -117,21 +120,19 @@ def _places(
     source = np.empty(len(first) * int(lengths[1:].sum()), np.int64)
     at = np.empty(len(steps) + 1, np.int64)
     bounds = np.empty((len(steps), chunks + 1), np.int64)
-    place, index = np.empty_like(order), np.empty_like(order)
+    place = np.empty_like(order)
     k.plan(first[order], lengths[1:], windows, source, at, bounds, place)
-    index[order] = place
     begins = np.append(0, np.cumsum(bounds[:, -1] * lanes))
     most = int((np.diff(bounds).max(1) * lanes).max())
-    arrays = source, at, bounds, begins[:-1]
-    places = _Places(arrays, chunks, int(begins[-1]), int(begins[-2]), most)
-    return places, torch.from_numpy(index)
+    arrays = source, at, bounds, begins[:-1], order, place, windows
+    return _Places(arrays, chunks, int(begins[-1]), most)
 
 
 def _table(
     steps: tuple[Step, ...], parameters: tuple[Tensor, ...]
 ) -> tuple[np.ndarray, int]:
     """Return what `kernels` has to know of each layer, and the size of all weights."""
-    k = _kernels()
+    k = kernels("encoder_kernels")
     skips = {"": 0, "+": k.BESIDE, "~": k.INSIDE}
     rows, at, width = [], 0, parameters[0].shape[1]
     for step, weight in zip(steps, parameters[::2], strict=True):
@@ -144,34 +145,3 @@ def _table(
         at = bias + panels * k.LANES + (length * out if back >= 0 else 0)
         width = panels * k.LANES
     return np.array(rows, np.int64), at
-
-
-@cache
-def _kernels() -> Any:
-    """Return the compiled layers, loaded on first use; None where they cannot be."""
-    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
-        return None
-    try:
-        return import_module("napari_cebra.embedding.kernels")
-    except ImportError:
-        return None
-
-
-def _threads(chunks: int) -> int:
-    return min(torch.get_num_threads(), chunks)
-
-
-def _in_threads(work: Callable[[int, int, int], None], chunks: int) -> None:
-    """Part chunks among threads, always alike: call with number, begin and end."""
-    threads = _threads(chunks)
-    ends = [chunks * i // threads for i in range(threads + 1)]
-    pieces = list(zip(range(threads), ends[:-1], ends[1:], strict=True))
-    others = [_pool(threads - 1).submit(work, *piece) for piece in pieces[1:]]
-    work(*pieces[0])
-    for other in others:
-        other.result()
-
-
-@cache
-def _pool(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="encoder")

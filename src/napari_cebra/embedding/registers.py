@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -31,6 +32,15 @@ _WIDTH = 16
 _VECTOR = ir.VectorType(_NUMBER, _WIDTH)
 _WORDS = ir.VectorType(_WORD, _WIDTH)
 _PIECES = range(0, LANES, _WIDTH)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function on its first call ever, and keep the code."""
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder to keep the compiled code in
+        return numba.njit(**options)(function)
 
 
 class _Vector:
@@ -250,6 +260,33 @@ def add(context: Any, out: Any, row: Any) -> Typed:
             out.put(v, out.vector(v) + row.vector(v))
 
     return _typed(2, write)
+
+
+@intrinsic
+def maximum(context: Any, out: Any, row: Any) -> Typed:
+    """``out = max(out, row)``."""
+
+    def write(b: Any, *args: Any) -> None:
+        out, row = (_Memory(b, each) for each in args)
+        for v in _PIECES:
+            old, new = out.vector(v), row.vector(v)
+            out.put(v, (new - old).where_negative(old, new))
+
+    return _typed(2, write)
+
+
+@intrinsic
+def exponential(context: Any, out: Any, most: Any, total: Any) -> Typed:
+    """``out = exp(out - most); total += out``, where no number is above most."""
+
+    def write(b: Any, *args: Any) -> None:
+        out, most, total = (_Memory(b, each) for each in args)
+        for v in _PIECES:
+            found = (out.vector(v) - most.vector(v)).exp()
+            out.put(v, found)
+            total.put(v, total.vector(v) + found)
+
+    return _typed(3, write)
 
 
 @intrinsic

@@ -91,8 +91,7 @@ def embed_places(
 
     Of rows for which `fused.fits`.
     """
-    latents: Tensor = fused.Layers.apply(x, first, steps, *_parameters(network))
-    return _head(network, latents)
+    return _head(network, fused.latents(x, first, steps, _parameters(network)))
 
 
 def slide(network: Network, x: Tensor) -> Tensor:

@@ -18,9 +18,6 @@ a place that several windows share is computed once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numba
 import numpy as np
 
 from napari_cebra.embedding.registers import (
@@ -28,6 +25,7 @@ from napari_cebra.embedding.registers import (
     LANES,
     add,
     column_sums,
+    compiled,
     gelu,
     multiply,
     one_column_sums,
@@ -35,29 +33,18 @@ from napari_cebra.embedding.registers import (
     row_sums,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 KERNEL, SKIP, GELU, WIDTH, OUT, PANELS, WEIGHT, BIAS, BACK = range(9)
-"""Columns of a table of layers: see `fused.Shape`."""
+"""Columns of a table of layers: see `fused._table`."""
 BESIDE, INSIDE = 1, 2
 """Kinds of skip: added to GELU, and before it."""
 _ROW = LANES * 4
 """Bytes."""
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    options = {"nogil": True, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder to keep the compiled code in
-        return numba.njit(**options)(function)
-
-
 # ------------------------------------------------------------------ places of a batch
 
 
-@_compiled
+@compiled
 def plan(
     first: np.ndarray,
     lengths: np.ndarray,
@@ -109,7 +96,7 @@ def plan(
 # ------------------------------------------------------------------------- the layers
 
 
-@_compiled
+@compiled
 def pack(
     weight: np.ndarray, bias: np.ndarray, layer: np.ndarray, packed: np.ndarray
 ) -> None:
@@ -129,7 +116,7 @@ def pack(
                     packed[layer[BACK] + row * LANES + i % LANES] = value
 
 
-@_compiled
+@compiled
 def unpack(
     sums: np.ndarray, layer: np.ndarray, weight: np.ndarray, bias: np.ndarray
 ) -> None:
@@ -145,50 +132,58 @@ def unpack(
                 weight[o, c, k] = sums[:, layer[WEIGHT] + i].sum()
 
 
-@_compiled
+@compiled
 def forward(
     chunk: int,
     last: int,
-    x: int,
+    x: np.ndarray,
     layers: np.ndarray,
-    packed: int,
+    packed: np.ndarray,
     source: np.ndarray,
     at: np.ndarray,
     bounds: np.ndarray,
     begins_at: np.ndarray,
-    h: int,
-    slope: int,
+    order: np.ndarray,
+    place: np.ndarray,
+    size: int,
+    h: np.ndarray,
+    slope: np.ndarray,
+    latents: np.ndarray,
 ) -> None:
-    """Fill what comes out of each layer, and GELU's derivative there.
+    """Fill what comes out of each layer, GELU's derivative there, and the latents.
 
     Parameters
     ----------
     chunk, last : int
         First chunk, and one after the last.
-    x : address
-        The recording, rows one after another.
+    x : (T, C) float32
+        The recording.
     layers : (m, 9) int64
-    packed : address
+    packed : float32
         Weights, of `pack`.
-    source, at, bounds
+    source, at, bounds, place, size
         Of `plan`.
     begins_at : (m,) int64
         Where a layer begins in `h` and `slope`.
-    h, slope : address
+    order : (n,) int64
+        Number of each of the sorted windows.
+    h, slope : float32
+    latents : (n, D) float32
     """
     begins = np.empty(HELD, np.int64)
     scratch = np.empty(HELD * LANES, np.float32)
-    y = scratch.ctypes.data
+    y, weights = scratch.ctypes.data, packed.ctypes.data
+    outputs, slopes = h.ctypes.data, slope.ctypes.data
     for c in range(chunk, last):
-        inputs = x
+        inputs = x.ctypes.data
         for n in range(len(layers)):
             width, panels, skip = layers[n, WIDTH], layers[n, PANELS], layers[n, SKIP]
             length = layers[n, KERNEL] * width
             crop = (layers[n, KERNEL] - 1) // 2 * width
             stop = bounds[n, c + 1]
             for panel in range(panels):
-                weight = packed + 4 * layers[n, WEIGHT] + panel * length * _ROW
-                bias = packed + 4 * layers[n, BIAS] + panel * _ROW
+                weight = weights + 4 * layers[n, WEIGHT] + panel * length * _ROW
+                bias = weights + 4 * layers[n, BIAS] + panel * _ROW
                 for i in range(bounds[n, c], stop, HELD):
                     rows = min(HELD, stop - i)
                     for j in range(HELD):
@@ -201,93 +196,106 @@ def forward(
                         if skip == INSIDE:
                             add(made, kept)
                         if layers[n, GELU]:
-                            gelu(made, h + here, slope + here)
+                            gelu(made, outputs + here, slopes + here)
                         else:
-                            put(h + here, made)
+                            put(outputs + here, made)
                         if skip == BESIDE:
-                            add(h + here, kept)
-            inputs = h + 4 * begins_at[n]
+                            add(outputs + here, kept)
+            inputs = outputs + 4 * begins_at[n]
+        for w in range(c * size, min((c + 1) * size, len(order))):
+            made = begins_at[-1] + place[w] * layers[-1, PANELS] * LANES
+            for d in range(latents.shape[1]):
+                latents[order[w], d] = h[made + d]
 
 
-@_compiled
+@compiled
 def backward(
     chunk: int,
     last: int,
-    x: int,
+    x: np.ndarray,
     layers: np.ndarray,
-    packed: int,
+    packed: np.ndarray,
     source: np.ndarray,
     at: np.ndarray,
     bounds: np.ndarray,
     begins_at: np.ndarray,
-    h: int,
-    slope: int,
-    grad: int,
-    sums: int,
+    order: np.ndarray,
+    place: np.ndarray,
+    size: int,
+    h: np.ndarray,
+    slope: np.ndarray,
+    grad: np.ndarray,
+    sums: np.ndarray,
     scratch: np.ndarray,
 ) -> None:
-    """Add the gradients of all weights to `sums`, laid out as `pack` does.
+    """Fill `sums` with the gradients of all weights, laid out as `pack` does.
 
     Parameters
     ----------
-    chunk, last, x, layers, packed, source, at, bounds, begins_at, h, slope
+    chunk, last, x, layers, packed, source, at, bounds, begins_at, order, place, size,
+    h, slope
         As of `forward`.
-    grad : address
-        By what came out of the last layer, (places, lanes).
-    sums : address
+    grad : (n, D) float32
+        By the latents.
+    sums : float32
     scratch : (2, most places and lanes of a layer in a chunk) float32
     """
     begins = np.empty(HELD, np.int64)
     held = np.empty(HELD * LANES, np.float32)
     nothing = np.zeros(LANES, np.float32).ctypes.data
-    y = held.ctypes.data
+    y, weights, totals = held.ctypes.data, packed.ctypes.data, sums.ctypes.data
+    outputs = h.ctypes.data
+    sums[:] = 0
     for c in range(chunk, last):
-        # gradients by what came out of a layer, and by what went in
-        ours, behind = scratch[0].ctypes.data, scratch[1].ctypes.data
         n = len(layers) - 1
-        size = layers[n, PANELS] * _ROW
-        through = grad + bounds[n, c] * size
+        lanes = layers[n, PANELS] * LANES
+        scratch[0, : (bounds[n, c + 1] - bounds[n, c]) * lanes] = 0
+        for w in range(c * size, min((c + 1) * size, len(order))):
+            to = (place[w] - bounds[n, c]) * lanes
+            for d in range(grad.shape[1]):
+                scratch[0, to + d] += grad[order[w], d]
+        # gradients by what came out of a layer, and by what went in
+        through, behind = scratch[0].ctypes.data, scratch[1].ctypes.data
         while n >= 0:
             width, panels, skip = layers[n, WIDTH], layers[n, PANELS], layers[n, SKIP]
-            length, size = layers[n, KERNEL] * width, panels * _ROW
+            length = layers[n, KERNEL] * width
             crop = (layers[n, KERNEL] - 1) // 2 * width
             start, count = bounds[n, c], bounds[n, c + 1] - bounds[n, c]
-            inputs, before = x, 0
+            inputs, before = x.ctypes.data, np.int64(0)
             if n > 0:
-                inputs, before = h + 4 * begins_at[n - 1], bounds[n - 1, c]
+                inputs, before = outputs + 4 * begins_at[n - 1], bounds[n - 1, c]
                 for i in range((bounds[n - 1, c + 1] - before) * width // LANES):
                     put(behind + i * _ROW, nothing)
-            bias = sums + 4 * layers[n, BIAS]
+            bias = totals + 4 * layers[n, BIAS]
+            slopes = slope.ctypes.data + 4 * begins_at[n] + start * panels * _ROW
             for i in range(count):
-                kept = behind + 4 * (
-                    (source[at[n] + start + i] - before) * width + crop
-                )
+                t = source[at[n] + start + i] - before
+                kept = behind + 4 * (t * width + crop)
                 for panel in range(panels):
                     here = (i * panels + panel) * _ROW
                     if skip == BESIDE:
                         add(kept + panel * _ROW, through + here)
                     if layers[n, GELU]:
-                        derivative = slope + 4 * begins_at[n] + start * size
-                        multiply(through + here, derivative + here)
+                        multiply(through + here, slopes + here)
                     if skip == INSIDE:
                         add(kept + panel * _ROW, through + here)
                     add(bias + panel * _ROW, through + here)
             places = source[at[n] + start :].ctypes.data
             whole = length - length % HELD
             for panel in range(panels):
-                to = sums + 4 * layers[n, WEIGHT] + panel * length * _ROW
+                to = totals + 4 * layers[n, WEIGHT] + panel * length * _ROW
                 rows, step = through + panel * _ROW, panels * LANES
-                for k in range(0, whole, HELD):
+                for i in range(0, whole, HELD):
                     column_sums(
-                        inputs + 4 * k, places, width, count, rows, step, to + k * _ROW
+                        inputs + 4 * i, places, width, count, rows, step, to + i * _ROW
                     )
-                for k in range(whole, length):
+                for i in range(whole, length):
                     one_column_sums(
-                        inputs + 4 * k, places, width, count, rows, step, to + k * _ROW
+                        inputs + 4 * i, places, width, count, rows, step, to + i * _ROW
                     )
             if n > 0:
                 for panel in range(length // LANES):
-                    back = packed + 4 * layers[n, BACK]
+                    back = weights + 4 * layers[n, BACK]
                     back += panel * layers[n, OUT] * _ROW
                     for i in range(0, count, HELD):
                         some = min(HELD, count - i)
@@ -296,8 +304,7 @@ def backward(
                         out = layers[n, OUT]
                         row_sums(through, begins.ctypes.data, out, nothing, back, y)
                         for j in range(some):
-                            place = source[at[n] + start + i + j] - before
-                            add(behind + 4 * place * width + panel * _ROW, y + j * _ROW)
-            through = behind
-            ours, behind = behind, ours
+                            t = source[at[n] + start + i + j] - before
+                            add(behind + 4 * t * width + panel * _ROW, y + j * _ROW)
+            through, behind = behind, through
             n -= 1
