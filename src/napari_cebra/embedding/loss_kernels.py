@@ -50,7 +50,7 @@ def log_sum_exp(
     of_across : (blocks, D to a multiple of 8, 32) float32
         Filled with the gradient of the sum of `found` by the references.
     of_negative : (n, panels · 32) float32
-        That by the negatives is added to it. Lanes beyond D are of no use.
+        Filled with that by the negatives. Lanes beyond D are of no use.
     learns : bool
         Whether gradients are asked for.
     """
@@ -63,6 +63,7 @@ def log_sum_exp(
     panels = of_negative.shape[1] // LANES
     shared = np.zeros((LANES, panels * LANES), np.float32)
     one_panel = np.empty((LANES, LANES), np.float32)
+    of_negative[:] = 0
     for r in range(block, last):
         ours = across[r].ctypes.data
         here = similar.ctypes.data

@@ -166,7 +166,7 @@ def _compiled(
     found = across.new_empty(blocks, k.LANES)
     of_across = across.new_empty(blocks, -(-size // k.HELD) * k.HELD, k.LANES)
     threads, lanes = threads_for(blocks), -(-size // k.LANES) * k.LANES
-    of_negative = across.new_zeros(threads, m, lanes)
+    of_negative = across.new_empty(threads, m, lanes)
     ours = across.numpy(), negative.numpy(), negative.T.contiguous().numpy()
     filled = found.numpy(), of_across.numpy(), of_negative.numpy()
 
@@ -175,7 +175,7 @@ def _compiled(
 
     in_threads(work, blocks)
     of_scaled = of_across[:, :size].transpose(1, 2).reshape(-1, size)
-    return found.view(-1)[:n], of_scaled[:n], of_negative.sum(0)[:, :size]
+    return found.view(-1)[:n], of_scaled[:n], of_negative[..., :size].sum(0)
 
 
 class NCE(nn.Module):
