@@ -63,9 +63,7 @@ def assert_close(found, expected):
 
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    "neurons, units, latents", [(37, 70, 5), (1, 3, 2), (9, 32, 40)]
-)
+@pytest.mark.parametrize("widths", [(37, 70, 5), (1, 3, 2), (9, 32, 40)])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_any_width_gives_the_gradients_of_double_precision(name, widths, threads):
     neurons, _, latents = widths
