@@ -126,11 +126,11 @@ def test_settings_of_poses_are_shown_for_poses(shown) -> None:
     assert asked[-1].longest_gap == 25
 
 
-def test_a_table_of_another_length_is_refused_where_it_is_chosen(shown) -> None:
+def test_a_table_of_another_length_is_to_be_aligned(shown) -> None:
     form, _ = shown
     form.set_n_frames(T + 7)
-    assert form.table_message.level() == "error"
-    assert "200 rows but the recording has 207 frames" in form.table_message.text()
+    assert form.table_message.level() == "warning"
+    assert "200 rows for 207 frames: align them" in form.table_message.text()
 
 
 def test_a_thousand_columns_do_not_hold_the_window_up(shown) -> None:

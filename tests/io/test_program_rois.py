@@ -173,7 +173,7 @@ def test_a_file_of_minian_that_does_not_fit(tmp_path, samples) -> None:
     weights = np.array(samples.images)
     weights[0, 3, 4] = -1
     path = samples.minian_file(tmp_path / "w.nc", A=weights)
-    with pytest.raises(InvalidInput, match=r"ROI number 1 .* that are negative"):
+    with pytest.raises(InvalidInput, match=r"ROI number 1 .* weights that are neg"):
         read_roi_file(path)
 
 

@@ -292,3 +292,36 @@ def test_what_cannot_be_aligned_is_told_in_one_sentence(case, tmp_path):
 def test_settings_out_of_range_are_named(given, sentence):
     with pytest.raises(InvalidInput, match=sentence):
         PipelineConfig.from_dict({"align": given})
+
+
+def test_columns_that_tell_the_time_are_no_variables():
+    t = np.arange(500) / 50
+    rng = np.random.default_rng(0)
+    begin = np.cumsum(rng.integers(15, 40, 18))
+    ttl = np.isin(np.arange(500), begin) * 5.0
+    table = table_of_columns(ms=1000 * t, x=np.sin(t), ttl=ttl)
+    source = SourceConfig(variables="log.csv", time_column="ms")
+    pulses = TimesConfig(None, "ttl", "rising", None, "ms", 1000)
+    log = LogConfig("pulses", pulses, per_second=1000, min_match=0.9)
+    # The imaging frames are at pulses of the rig, as where it drives the microscope.
+    at = (begin - 0.5) / 50
+    recording = Recording(Traces(np.zeros((at.size, 1))), frame_times=at)
+    made = exhaust(aligning(recording, source, AlignConfig(behaviour=log), table=table))
+    assert [v.name for v in made.recording.variables] == ["x"]
+    assert made.logs[0].clock.scale == pytest.approx(1)
+
+
+def test_frame_times_too_uneven_to_tell_what_was_dropped_are_said_to_be():
+    at = np.cumsum(np.random.default_rng(0).exponential(0.1, 200))
+    recording = Recording(Traces(np.zeros((200, 1))), frame_times=at)
+    made = exhaust(aligning(recording, SourceConfig(), AlignConfig()))
+    assert made.gaps is None and not made.recording.trials.any()
+    assert "too uneven to tell dropped frames" in made.notes[0]
+
+
+def test_a_rate_that_the_frame_times_do_not_agree_with_is_told(tmp_path):
+    file = signal_file(tmp_path, np.arange(100) / 29.2, "frames.csv")
+    recording = Recording(Traces(np.zeros((100, 1)), rate=30.0))
+    align = AlignConfig(TimesConfig(file))
+    made = exhaust(aligning(recording, SourceConfig(), align))
+    assert "came at 29.2 Hz by their times, not at the 30 Hz" in made.notes[0]

@@ -107,7 +107,14 @@ def _read_suite2p(path: Path, shape: Shape, rate: float | None) -> RoiFile:
     read = read_suite2p(folder, rate=rate, shape=shape)
     found = (read.raw, read.neuropil, read.events)
     traces = {each.kind: each for each in found if each is not None}
-    return RoiFile(read.rois, "suite2p", read.source, traces=traces, notes=read.notes)
+    return RoiFile(
+        read.rois,
+        "suite2p",
+        read.source,
+        traces=traces,
+        notes=read.notes,
+        bad_frames=read.bad_frames,
+    )
 
 
 def _read_labels(path: Path, shape: Shape, rate: float | None) -> RoiFile:

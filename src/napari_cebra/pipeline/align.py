@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cebra.pipeline.align_times import read_times, row_times, table_of
+from napari_cebra.pipeline.align_words import report
 from napari_cebra.pipeline.behaviour import (
     attach_shown,
     attach_table,
     read_variables,
+    table_variables,
 )
 from napari_cebra.pipeline.placed import AtTimes, Placed, SameRows
 from napari_cebra.recording import (
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 FRAMES = "Reading the frame times"
 BEHAVIOUR, STIMULUS_LOG = "Aligning the behaviour", "Aligning the stimulus"
 """What is being done, so that an error can be told at the right field."""
+
+ALIGNED = "align clocks"
+"""The step in the provenance that says how."""
 
 _UNEVEN = 0.1
 
@@ -66,9 +71,6 @@ class LogAlignment:
     pulses: np.ndarray
     imaging: np.ndarray
     methods: dict[str, str]
-
-    def __str__(self) -> str:
-        return str(self.clock if self.fit is None else self.fit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +145,10 @@ def aligning(
             placed, log = _placed("behaviour", table, column, align.behaviour, at)
             logs.append(log)
             table, placed = _events_on_frames(table, log.clock, at, placed)
+            if variables is None:
+                variables = table_variables(table, source, target)
+            clocks = (column, _own_column(align.behaviour))
+            variables = [v for v in variables if v.name not in clocks]
         else:
             table = table.on_frames(
                 recording.n_frames, recording.frame_times, recording.name
@@ -164,19 +170,20 @@ def aligning(
         recording = recording.with_step("read stimulus log", stimulus_log.name)
     if gaps is not None and gaps.after.size:
         recording = replace(recording, trials=gaps.split(recording.trials))
-    if logs or align.frames is not None:
-        recording = recording.with_step(
-            "align clocks",
-            **{log.what: str(log) for log in logs},
-            resampling={k: v for log in logs for k, v in log.methods.items()},
-            frames=str(gaps),
-        )
     notes += [
         f"Nothing has checked the clock of the {log.what} log: it is as given."
         for log in logs
         if log.fit is None and log.clock.by == "rates"
     ]
-    return Aligned(recording, gaps, tuple(logs), tuple(notes))
+    made = Aligned(recording, gaps, tuple(logs), tuple(notes))
+    if logs or align.frames is not None:
+        recording = recording.with_step(
+            ALIGNED,
+            **{log.what: asdict(log.clock) for log in logs},
+            resampling={k: v for log in logs for k, v in log.methods.items()},
+            report=report(made),
+        )
+    return replace(made, recording=recording)
 
 
 def without_tables(
@@ -200,13 +207,13 @@ def without_tables(
         if reason.endswith(" the behaviour log") or reason.removeprefix("not ") in names
     ]
     back = np.isin(recording.invalid_because, freed) & ~recording.valid
-    tables = ("read table", "read stimulus log", "align clocks")
+    tables = ("read table", "read stimulus log", ALIGNED)
     return replace(
         recording,
         variables=tuple(v for v in recording.variables if v.name not in names),
         stimulus=None if own is None else own.stimulus,
         frame_times=None if own is None else own.frame_times,
-        trials=None if own is None else own.trials,
+        trials=np.zeros_like(recording.trials) if own is None else own.trials,
         valid=recording.valid | back,
         invalid_because=np.where(back, 0, recording.invalid_because),
         provenance=tuple(s for s in recording.provenance if s.name not in tables),
@@ -277,6 +284,12 @@ def _frame_times(recording: Recording) -> np.ndarray:
             "the rate in step 1, or a file with the time of each frame."
         )
     return recording.frame_times
+
+
+def _own_column(log: LogConfig) -> str | None:
+    """Return the column of a log that holds its pulses, which are no variable."""
+    pulses = log.pulses
+    return None if pulses is None or pulses.file is not None else pulses.column
 
 
 def _placed(

@@ -34,8 +34,9 @@ class TimesConfig:
     time_column : str, optional
         When each sample of the signal was taken; default the sample's number.
     per_second : float
-        Units of the times in a second: 1 for seconds, 1000 for milliseconds, the
-        sampling rate for sample numbers.
+        Units of the times in a second: 1 for seconds (or what the column's name
+        states, as in time_ms), 1000 for milliseconds, the sampling rate for
+        sample numbers.
     """
 
     file: str | None = None

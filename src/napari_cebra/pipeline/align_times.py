@@ -39,17 +39,17 @@ def read_times(config: TimesConfig, table: Table | None = None) -> np.ndarray:
     assert table is not None
     if config.edges is not None:
         return _edges(config, table)
-    if config.column is None and table.times is not None:
-        return table.times
+    if config.column is None and table.row_times is not None:
+        return table.row_times
     name = time_column(table) if config.column is None else config.column
-    times = _numbers(table, name)
+    times = _seconds(table, name, config.per_second)
     filled = np.flatnonzero(np.isfinite(times))
     if not filled.size:
         raise InvalidInput(
             f"Column {name!r} of {table.name} is empty; choose the column that holds "
             "the times."
         )
-    return times[: filled[-1] + 1] / config.per_second
+    return times[: filled[-1] + 1]
 
 
 def table_of(path: str) -> Table:
@@ -72,13 +72,21 @@ def time_column(table: Table) -> str:
     InvalidInput
         If there are several to choose from.
     """
-    named = [name for name in table.names if _CLOCK.match(name)]
-    if len(table.names) == 1 or len(named) == 1:
-        return (named or list(table.names))[0]
+    if len(table.names) == 1:
+        return table.names[0]
+    likely = likely_time_column(table)
+    if likely is not None:
+        return likely
     raise InvalidInput(
         f"{table.name} has the columns {', '.join(table.names)}; name the one that "
         "holds the times."
     )
+
+
+def likely_time_column(table: Table) -> str | None:
+    """Return the column that is called time; None if none or several are."""
+    named = [name for name in table.names if _CLOCK.match(name)]
+    return named[0] if len(named) == 1 else None
 
 
 def row_times(
@@ -86,8 +94,7 @@ def row_times(
 ) -> np.ndarray | None:
     """Return the (n,) seconds of each row of a log; None where it has no clock."""
     if column is not None:
-        _numbers(table, column)  # refuses words
-        return table.seconds(column, per_second)
+        return _seconds(table, column, per_second)
     return table.row_times
 
 
@@ -137,16 +144,21 @@ def _sample_times(config: TimesConfig, table: Table) -> np.ndarray:
     from napari_cebra.recording.clock.frames import rising_times
 
     if config.time_column is not None:
-        times = _numbers(table, config.time_column) / config.per_second
+        times = _seconds(table, config.time_column, config.per_second)
         return rising_times(times, f"times of the samples of {table.name}")
-    if table.times is not None:
-        return table.times
+    if table.row_times is not None:
+        return table.row_times
     if config.per_second == 1:
         raise InvalidInput(
             f"Nothing says when the samples of {table.name} were taken; name their "
             "time column, or say how many there are per second."
         )
     return np.arange(table.n_rows) / config.per_second
+
+
+def _seconds(table: Table, name: str, per_second: float) -> np.ndarray:
+    _numbers(table, name)  # refuses words
+    return table.seconds(name, per_second)
 
 
 def _numbers(table: Table, name: str) -> np.ndarray:

@@ -37,6 +37,15 @@ def read_variables(source: SourceConfig) -> Table:
     )
 
 
+def is_row_by_row(table: Table, n_frames: int) -> bool:
+    """Return whether a table needs no clock to go with so many imaging frames."""
+    try:
+        table.check_length(n_frames)
+    except InvalidInput:
+        return False
+    return True
+
+
 def attach_table(
     recording: Recording,
     table: Table,
@@ -86,13 +95,15 @@ def attach_table(
     if source.stimulus_log is None:
         recording = attach_shown(recording, table, source, placed)
     if variables is None:
-        variables = _variables(table, source, target)
+        variables = table_variables(table, source, target)
     variables = list(variables)
     for reason, rows in placed.without_data(variables).items():
-        recording = recording.exclude(rows, reason)
+        recording = recording.exclude(rows, reason, look=True)
     if source.valid_column is not None:
         used = placed.codes(table.valid(source.valid_column).astype(np.int64))
-        recording = recording.exclude(used != 1, f"not {source.valid_column}")
+        recording = recording.exclude(
+            used != 1, f"not {source.valid_column}", look=True
+        )
     kept = [placed.variable(variable) for variable in variables]
     recording = replace(recording, variables=(*recording.variables, *kept))
     return recording.with_step("read table", table.name)
@@ -165,10 +176,10 @@ def attach_movie(
     )
 
 
-def _variables(
-    table: Table, source: SourceConfig, target: TargetConfig | None
+def table_variables(
+    table: Table, source: SourceConfig, target: TargetConfig | None = None
 ) -> list[Variable]:
-    """Columns that were chosen, or all without a role; the target in any case."""
+    """Return the columns chosen, or all without a role; the target in any case."""
     free = [ColumnConfig(name) for name in _free_columns(table, source)]
     chosen = free if source.columns is None else list(source.columns)
     if target is not None and target.name in table.names:

@@ -138,7 +138,7 @@ def _as_logged(rng: np.random.Generator, pulses: np.ndarray) -> np.ndarray:
     """Jitter of 0.1 ms, one in twenty missing, as many spurious."""
     seen = pulses[rng.random(pulses.size) >= 0.05]
     seen = seen + rng.normal(0, 1e-4, seen.size)
-    return np.sort(np.concatenate([seen, rng.uniform(*pulses[[0, -1]], 7)]))
+    return np.sort(np.concatenate([seen, rng.uniform(pulses[0], pulses[-1], 7)]))
 
 
 def _write(path: Path, **columns: np.ndarray) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_cebra.recording import InvalidInput
+from napari_cebra.pipeline.align_words import to_align
+from napari_cebra.pipeline.behaviour import is_row_by_row
 from napari_cebra.widgets.column_form import ColumnForm, Columns
 from napari_cebra.widgets.form_rows import (
     Choice,
@@ -81,7 +82,7 @@ class BehaviourForm(QWidget):
             (
                 table_title,
                 "What was shown and done: a row per imaging frame, events with an "
-                "onset, or rows with times of their own",
+                "onset, or rows on a clock of their own, for the Align step",
             ),
             (
                 movie_title,
@@ -192,25 +193,15 @@ class BehaviourForm(QWidget):
             self._n_frames = n_frames
             self._tell_rows()
 
-    def check_length(self) -> None:
-        """Refuse a table that is known to be of another length than the recording.
-
-        Raises
-        ------
-        InvalidInput
-        """
-        if self._read is not None and self._n_frames is not None:
-            self._read.check_length(self._n_frames, "the recording")
-
     def _tell_rows(self) -> None:
-        """Say how long the table is, as an error where that cannot be loaded."""
+        """Say how long the table is, and where that is not row by row."""
         table = self._read
         if table is None:
             return
-        try:
-            self.check_length()
-        except InvalidInput as error:
-            self.table_message.error(str(error))
+        n_frames = self._n_frames
+        if n_frames is not None and not is_row_by_row(table, n_frames):
+            text = to_align(table.name, table.n_rows, n_frames)
+            self.table_message.warning(text)
             return
         n = len(table.names)
         told = [f"{table.n_rows} rows, {'1 column' if n == 1 else f'{n} columns'}."]

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cebra.pipeline.behaviour import attach_movie, attach_table, read_variables
+from napari_cebra.io.units import MICROMETRES
+from napari_cebra.pipeline.align import Aligned, aligning
+from napari_cebra.pipeline.align_config import AlignConfig
+from napari_cebra.pipeline.behaviour import (
+    attach_movie,
+    is_row_by_row,
+    read_variables,
+)
 from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
 from napari_cebra.pipeline.load import load_recording
+from napari_cebra.pipeline.run import exhaust
 from napari_cebra.recording import Progress, Recording, RoiSet, Traces
 from napari_cebra.widgets.column_form import Columns
 from napari_cebra.widgets.recognise import axes_choices
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
 TABLE, MOVIE = "Reading the table", "Opening the movie"
 """What is being done, so that an error can be told at the right field."""
 
-_WITHOUT_COMPANY = dict.fromkeys(
+WITHOUT_COMPANY = dict.fromkeys(
     (
         "variables",
         "variables_part",
@@ -38,6 +46,8 @@ _WITHOUT_COMPANY = dict.fromkeys(
         "trial_column",
         "valid_column",
         "time_column",
+        "stimulus_log",
+        "stimulus_time_column",
     )
 )
 
@@ -50,19 +60,46 @@ class Accompaniment:
     movie: Movie | None = None
     columns: Columns = field(default_factory=Columns)
     source: SourceConfig = field(default_factory=SourceConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+    stimulus_log: Table | None = None
+
+    def is_waiting(self, n_frames: int) -> bool:
+        """Whether the table has first to be aligned, in the Align step."""
+        by_row = self.align.behaviour.method == "same rows"
+        table = self.table
+        return table is not None and by_row and not is_row_by_row(table, n_frames)
+
+    @property
+    def movie_is_waiting(self) -> bool:
+        """Whether nothing says yet which frame of the movie was shown when."""
+        return self.movie is not None and self.source.shown_column is None
+
+    def aligning(self, recording: Recording) -> Generator[Progress, None, Aligned]:
+        """Put variables, stimulus, trials and rows to use beside the traces."""
+        if self.is_waiting(recording.n_frames):
+            return Aligned(recording)
+        return (
+            yield from aligning(
+                recording,
+                self.source,
+                self.align,
+                table=self.table,
+                stimulus_log=self.stimulus_log,
+            )
+        )
 
     def attach(self, recording: Recording) -> Recording:
         """Return the recording with variables, stimulus, trials and rows to use."""
         return self.attach_movie(self.attach_table(recording))
 
     def attach_table(self, recording: Recording) -> Recording:
-        """Return the recording with what the table says."""
-        if self.table is None:
-            return recording
-        return attach_table(recording, self.table, self.source)
+        """Return the recording with what the tables say."""
+        return exhaust(self.aligning(recording)).recording
 
     def attach_movie(self, recording: Recording) -> Recording:
         """Return the recording with the frames and the clock of the movie."""
+        if self.movie_is_waiting or self.is_waiting(recording.n_frames):
+            return recording
         return attach_movie(recording, self.movie, self.source.movie_rate)
 
 
@@ -121,6 +158,7 @@ def opening(
     columns: Columns,
     data: Any = None,
     select: Iterable[tuple[str, int]] = (),
+    pixel_um: tuple[float, float] | None = None,
 ) -> Generator[Progress, None, Opened]:
     """Open what `config` names; nothing that is open now is touched.
 
@@ -134,6 +172,8 @@ def opening(
         Of an open layer, instead of a file.
     select : iterable of (letter, position)
         Channel or plane to load.
+    pixel_um : (y, x), optional
+        Size of a pixel, where the file does not say or is wrong.
     """
     from napari_cebra import io
 
@@ -142,18 +182,30 @@ def opening(
     stack = recording = rois = None
     if data is not None:
         axes = config.axes or "TYX"
-        stack = io.stack_from_array(data, axes, "layer", config.rate, positions)
+        stack = io.stack_from_array(
+            data, axes, "layer", config.rate, positions, pixel_um
+        )
     elif config.stack is not None:
         stack = io.open_stack(
-            config.stack, config.axes, config.dataset, config.rate, positions
+            config.stack,
+            config.axes,
+            config.dataset,
+            config.rate,
+            positions,
+            pixel_um=pixel_um,
         )
     else:
-        bare = replace(config, **_WITHOUT_COMPANY)
+        bare = replace(config, **WITHOUT_COMPANY)
         recording = yield from load_recording(PipelineConfig(source=bare))
+        movie = _movie_of(config, recording)
+        if movie is not None:
+            stack, config = movie
     try:
         accompaniment = yield from _accompaniment(config, columns)
         whole = recording
-        if stack is not None:  # refuse now what would be refused after extraction
+        if (
+            stack is not None and recording is None
+        ):  # refuse now what would be refused after extraction
             blank = np.zeros((stack.shape[0], 1), np.float32)
             whole = Recording(Traces(blank, rate=stack.rate), name=stack.name)
         if whole is not None:
@@ -169,6 +221,25 @@ def opening(
         raise
     limits = None if stack is None else contrast_limits(stack)
     return Opened(config, stack, rois, recording, accompaniment, limits, positions)
+
+
+def _movie_of(
+    config: SourceConfig, recording: Recording
+) -> tuple[Stack, SourceConfig] | None:
+    """Open the movie that suite2p kept beside its traces, if there is one."""
+    from napari_cebra import io
+    from napari_cebra.io.binary import registered_movie
+    from napari_cebra.io.suite2p import suite2p_plane
+
+    plane = None if config.rois is None else suite2p_plane(config.rois)
+    if plane is None or recording.rois is None:
+        return None
+    found = registered_movie(plane, recording.rois.shape, recording.n_frames)
+    if found is None:
+        return None
+    path, layout = found
+    config = replace(config, dataset=str(layout))
+    return io.open_stack(path, None, config.dataset, recording.rate), config
 
 
 def built_in(which: str, seed: int) -> Generator[Progress, None, Opened]:
@@ -213,7 +284,17 @@ def recognise_layer(layer: Any) -> Recognised:
         axes_choices=axes_choices(axes),
         to_choose=tuple((a, n) for a, n in zip(axes, shape, strict=True) if a in "CZ"),
         lengths=tuple(shape),
+        pixel_um=_pixel_of(layer),
     )
+
+
+def _pixel_of(layer: Any) -> tuple[float, float] | None:
+    """Return the size of a layer's pixels, where its scale is a length."""
+    y, x = (float(abs(step)) for step in layer.scale[-2:])
+    units = [MICROMETRES.get(str(unit)) for unit in layer.units[-2:]]
+    if units[0] is None or units[1] is None or not (y > 0 and x > 0):
+        return None
+    return y * units[0], x * units[1]
 
 
 def reading_table(

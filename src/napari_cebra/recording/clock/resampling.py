@@ -115,9 +115,8 @@ def resample(
             values, valid = np.where(filled, most, values), valid | filled
             done = f"most frequent within each frame interval; elsewhere {done}"
         return Resampled(replace(variable, values=values), valid, done)
-    limit = longest_gap_s
-    if limit is None:
-        limit = max(1.0, 2.5 * float(np.median(np.diff(clock))))
+    slow = 2.5 * float(np.median(np.diff(clock)))
+    limit = max(1.0, slow) if longest_gap_s is None else longest_gap_s
     frame = float(np.median(np.diff(moments)))
     if method is None:
         faster = 2 * np.median(np.diff(clock)) <= frame
