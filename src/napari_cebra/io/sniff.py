@@ -172,10 +172,7 @@ def _hdf5(path: Path) -> Sniffed:
     def visit(name: str, item: Any) -> None:
         if name.endswith("UnitTimes"):
             units.append(name)
-        if item.attrs.get("neurodata_type") in (
-            "RoiResponseSeries",
-            "PlaneSegmentation",
-        ):
+        if item.attrs.get("neurodata_type") in _OF_ROIS:
             responses.append(name)
         masks = name.endswith("/image_mask")  # of NWB: three axes, but no frames
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" and not masks:

@@ -128,13 +128,13 @@ class BehaviourForm(QWidget):
         self._likelihood = add(
             self._settings,
             "Least likelihood",
-            Real(0.0, 1.0, preferences.recall("likelihood", 0.6), step=0.05),
+            Real(0.0, 1.0, _remembered("likelihood", 0.6), step=0.05),
             "Positions the tracker was less sure of are not used",
         )
         self._gap = add(
             self._settings,
             "Fill gaps up to",
-            Whole(0, 10_000, preferences.recall("longest_gap", 10), "rows"),
+            Whole(0, 10_000, int(_remembered("longest_gap", 10)), "rows"),
             "Gaps without a position that are filled in by a straight line; longer "
             "ones stay empty",
         )
@@ -236,6 +236,11 @@ class BehaviourForm(QWidget):
 
     def _on_changed(self, *_: object) -> None:
         self.valueChanged.emit(self.value())
+
+
+def _remembered(name: str, default: float) -> float:
+    kept = preferences.recall(name, default)
+    return kept if isinstance(kept, int | float) else default
 
 
 def _empty_rows(columns: Sequence[ColumnSummary]) -> str:
