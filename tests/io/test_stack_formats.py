@@ -163,6 +163,29 @@ def test_ome_stack_over_several_files(tmp_path, first) -> None:
 
 
 @pytest.mark.parametrize(
+    "axes", ["TYX", "ZYX", "CYX", "TCYX", "ZCYX", "TZYX", "CTYX", "TZCYX", "ZTCYX"]
+)
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_ome_axes_are_those_of_tifffile(tmp_path, axes, compression) -> None:
+    lengths = [{"T": 6, "C": 2, "Z": 3, "Y": 8, "X": 10}[axis] for axis in axes]
+    data = RNG.integers(0, 999, lengths).astype(np.uint16)
+    path = tmp_path / "m.ome.tif"
+    tifffile.imwrite(path, data, metadata={"axes": axes}, compression=compression)
+    with tifffile.TiffFile(path) as tif:
+        order, stored = tif.series[0].axes, tif.asarray()
+    info = inspect_stack(path)
+    assert info.shape == stored.shape
+    if "T" in axes:
+        assert info.axes == order
+        select = {axis: 1 for axis in axes if axis in "CZ"}
+        key = tuple(1 if axis in "CZ" else slice(None) for axis in order)
+        with open_stack(path, select=select) as stack:
+            np.testing.assert_array_equal(stack.read(0, 6), stored[key])
+    else:  # what changes is read as time
+        assert info.axes == order.replace("Z" if "Z" in axes else "C", "T")
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [(b"images=24", b"images=-4"), (b"images=24", b"images=99"),
      (b"frames=24", b"frames=xx"), (b"hyperstack=true", b"hyperstack=\xff\xfe\xfde"),
