@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-import tifffile
-
 from napari_cebra.io.tiff_ome import ome_axes, ome_pixels, ome_rate
+from napari_cebra.io.tiff_scanimage import (
+    scanimage_axes,
+    scanimage_pixel_um,
+    scanimage_rate,
+)
 from napari_cebra.io.units import MICROMETRES, SECONDS, count, positive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import tifffile
 
     from napari_cebra.io.found_stack import PixelSize
 
@@ -43,7 +47,7 @@ def outer_axes(tif: tifffile.TiffFile, n_pages: int) -> OuterAxes | None:
     if tif.is_shaped and tif.shaped_metadata:
         return _of_shaped(tif.shaped_metadata[0], tif.pages.first)
     if tif.is_scanimage:
-        return _of_scanimage(_scanimage_settings(tif), n_pages)
+        return OuterAxes(*scanimage_axes(tif, n_pages))
     if tif.is_ome and tif.ome_metadata:
         found = ome_axes(tif.ome_metadata, n_pages)
         return None if found is None else OuterAxes(*found)
@@ -61,7 +65,7 @@ def rate_of(tif: tifffile.TiffFile) -> float | None:
     if tif.is_imagej:
         return _from_mapping(tif.imagej_metadata or {})
     if tif.is_scanimage:
-        return _scanimage_rate(_scanimage_settings(tif))
+        return scanimage_rate(tif)
     if tif.is_ome and tif.ome_metadata:
         return ome_rate(tif.ome_metadata)
     if tif.is_shaped and tif.shaped_metadata:
@@ -91,96 +95,6 @@ def _of_shaped(meta: Mapping[str, Any], page: Any) -> OuterAxes | None:
     return OuterAxes(axes[: len(lengths)], lengths)
 
 
-def _scanimage_settings(tif: tifffile.TiffFile) -> dict[str, Any]:
-    """Read the settings from the file header, else from the first page's tags."""
-    header = (tif.scanimage_metadata or {}).get("FrameData")
-    if header:
-        return dict(header)
-    page = tif.pages.first
-    text = page.software if page.software.startswith("SI.") else page.description
-    try:
-        settings = tifffile.matlabstr2py(text)
-    except (ValueError, TypeError, IndexError):
-        return {}
-    if not isinstance(settings, dict):
-        return {}
-    return {key.removeprefix("scanimage."): value for key, value in settings.items()}
-
-
-def _of_scanimage(settings: Mapping[str, Any], n_pages: int) -> OuterAxes | None:
-    """Channels vary fastest, then planes of a fast volume, then time.
-
-    The frames during which the lens flies back are planes too where they were kept.
-    """
-    saved = settings.get("SI.hChannels.channelSave", 1)
-    channels = len(saved) if isinstance(saved, list | tuple) else 1
-    if "state.acq.savingChannel1" in settings:
-        keys = [f"state.acq.savingChannel{k}" for k in range(1, 5)]
-        channels = max(1, sum(bool(settings.get(key)) for key in keys))
-    notes = []
-    if settings.get("SI.hRoiManager.mroiEnable"):
-        notes.append(
-            "ScanImage recorded several fields (mROI), which lie below each other in "
-            "a frame."
-        )
-    slices = count(settings.get("SI.hStackManager.numSlices", 1))
-    fast = bool(settings.get("SI.hFastZ.enable"))
-    planes = _planes(settings, slices) if fast else 1
-    if planes > slices > 1:
-        notes.append(
-            f"The last {planes - slices} of {planes} planes are frames during which "
-            "the lens flew back."
-        )
-    repeats = count(settings.get("SI.hStackManager.framesPerSlice", 1))
-    averaged = count(settings.get("SI.hScan2D.logAverageFactor", 1))
-    repeats = max(1, repeats // averaged)
-    if not fast and settings.get("SI.hStackManager.enable") and slices > 1:
-        if n_pages == slices * repeats * channels and repeats > 1:
-            axes = "ZT" + "C" * (channels > 1)
-            lengths = (slices, repeats, *[channels] * (channels > 1))
-            return OuterAxes(axes, lengths, " ".join(notes))
-        planes = slices
-        if repeats > 1:
-            notes.append("The planes of this slow stack could not be told apart.")
-            planes = 1
-    if channels * planes == 1:
-        return OuterAxes("T", (n_pages,), " ".join(notes)) if notes else None
-    whole = n_pages // (channels * planes)
-    if not whole:
-        note = (
-            f"ScanImage set {channels} channels and {planes} planes, but there are "
-            f"only {n_pages} pages; they are shown as one series."
-        )
-        return OuterAxes("T", (n_pages,), note)
-    axes = "T" + "Z" * (planes > 1) + "C" * (channels > 1)
-    lengths = (whole, *[planes] * (planes > 1), *[channels] * (channels > 1))
-    return OuterAxes(axes, lengths, " ".join(notes), running=True)
-
-
-def _planes(settings: Mapping[str, Any], slices: int) -> int:
-    """Pages of one channel that a fast volume takes, flyback frames included."""
-    if settings.get("SI.hFastZ.discardFlybackFrames"):
-        return slices
-    for key in (
-        "SI.hStackManager.numFramesPerVolumeWithFlyback",
-        "SI.hFastZ.numFramesPerVolume",
-        "SI.hStackManager.numFramesPerVolume",
-    ):
-        per_volume = count(settings.get(key, 0))
-        if per_volume >= slices:
-            return per_volume
-    return slices
-
-
-def _scanimage_rate(settings: Mapping[str, Any]) -> float | None:
-    volumes = bool(settings.get("SI.hFastZ.enable"))
-    key = "scanVolumeRate" if volumes else "scanFrameRate"
-    rate = positive(settings.get(f"SI.hRoiManager.{key}"))
-    rate = rate or positive(settings.get("state.acq.frameRate"))
-    averaged = positive(settings.get("SI.hScan2D.logAverageFactor")) or 1.0
-    return None if rate is None else rate / averaged
-
-
 def pixel_um_of(tif: tifffile.TiffFile) -> PixelSize | None:
     """Return rows and columns of a pixel in µm, None where the file does not say.
 
@@ -200,7 +114,7 @@ def pixel_um_of(tif: tifffile.TiffFile) -> PixelSize | None:
         units = [pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "YX"]
         return _sized([positive(n) for n in said], [MICROMETRES.get(u) for u in units])
     if tif.is_scanimage:
-        return _of_field(_scanimage_settings(tif), page.shape[:2])
+        return scanimage_pixel_um(tif)
     return None
 
 
@@ -218,20 +132,6 @@ def _sized(sizes: list[float | None], units: list[float | None]) -> PixelSize | 
         n * unit for n, unit in zip(sizes, units, strict=True) if n and unit is not None
     ]
     return (found[0], found[1]) if len(found) == 2 else None
-
-
-def _of_field(settings: Mapping[str, Any], shape: tuple[int, ...]) -> PixelSize | None:
-    """From the corners (x, y) of the field of view, where it is one field."""
-    if settings.get("SI.hRoiManager.mroiEnable"):
-        return None
-    try:
-        corners = np.array(settings.get("SI.hRoiManager.imagingFovUm"), np.float64)
-    except (TypeError, ValueError):
-        return None
-    if corners.shape != (4, 2):
-        return None
-    width, height = np.ptp(corners, axis=0)
-    return _sized([positive(height / shape[0]), positive(width / shape[1])], [1.0, 1.0])
 
 
 def _from_mapping(meta: Mapping[str, Any]) -> float | None:
