@@ -13,7 +13,15 @@ pytest.importorskip("napari")
 from npe2 import PluginManager, PluginManifest
 
 from napari_cebra.pipeline import Project, save_project
-from napari_cebra.widgets import CebraDock, LatentsDock, TracesDock, docks, launch
+from napari_cebra.widgets import (
+    CebraDock,
+    LatentsDock,
+    LoadDock,
+    RoisDock,
+    TracesDock,
+    docks,
+    launch,
+)
 from napari_cebra.widgets.reader import get_reader
 
 NAME = "napari-cebra"
@@ -39,6 +47,8 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
     assert not taken & set(patterns), "napari would ask which plugin to use"
     assert {w.display_name for w in manifest.contributions.widgets} == {
         "CEBRA",
+        "Load",
+        "ROIs and traces",
         "Latents",
         "Traces",
     }
@@ -47,7 +57,13 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
 @pytest.mark.gui
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("CEBRA", CebraDock), ("Latents", LatentsDock), ("Traces", TracesDock)],
+    [
+        ("CEBRA", CebraDock),
+        ("Load", LoadDock),
+        ("ROIs and traces", RoisDock),
+        ("Latents", LatentsDock),
+        ("Traces", TracesDock),
+    ],
 )
 def test_a_dock_gets_the_viewer_by_name(viewer, qtbot, name, kind):
     _, inner = viewer.window.add_plugin_dock_widget(NAME, name)

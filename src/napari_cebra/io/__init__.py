@@ -22,13 +22,14 @@ from napari_cebra.io.spikes import SpikeRecording, bin_spikes, read_spikes
 from napari_cebra.io.stack import Stack
 from napari_cebra.io.stacks import inspect_stack, open_stack, stack_from_array
 from napari_cebra.io.suite2p import Suite2pFolder, read_suite2p
-from napari_cebra.io.tables import Table, read_table
+from napari_cebra.io.tables import EventTable, Table, read_table
 from napari_cebra.io.trace_matrix import TraceMatrix, read_trace_matrix, read_traces
 from napari_cebra.recording.atomic import replacing
 
 __all__ = [
     "DECODED_COLUMNS",
     "ROI_KINDS",
+    "EventTable",
     "FileKind",
     "Movie",
     "RoiFile",

@@ -23,6 +23,9 @@ from napari_cebra.io.nwb_series import nwb_datasets
 from napari_cebra.io.roi_kinds import recognise_rois
 from napari_cebra.io.stack_formats import HDF5_SUFFIXES, stack_format
 from napari_cebra.io.suite2p import suite2p_plane
+from napari_cebra.io.tables.arrays import MOST_COLUMNS
+from napari_cebra.io.tables.matlab import mat5_arrays
+from napari_cebra.io.tables.pandas_frames import pandas_group
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -149,9 +152,18 @@ def _npz(path: Path) -> Sniffed:
     return Sniffed("spikes") if spikes else Sniffed("traces")
 
 
+def _mat5(path: Path) -> Sniffed:
+    """Look at a MAT-file that is not HDF5: a wide matrix is one of traces."""
+    arrays, _ = mat5_arrays(path)
+    wide = any(a.ndim == 2 and min(a.shape) > MOST_COLUMNS for a in arrays.values())
+    return Sniffed("traces", ("table",)) if wide else Sniffed("table")
+
+
 def _hdf5(path: Path) -> Sniffed:
     import h5py
 
+    if path.suffix.lower() == ".mat" and not h5py.is_hdf5(path):
+        return _mat5(path)
     axes: list[int] = []
     units: list[str] = []
 
@@ -167,6 +179,8 @@ def _hdf5(path: Path) -> Sniffed:
             if is_caiman(file):
                 return Sniffed("rois")
             nwb = is_nwb(file)
+            if pandas_group(file) is not None:
+                return Sniffed("table")
             file.visititems(visit)
     if nwb and not units:
         return _nwb(path, has_traces=2 in axes)
@@ -192,7 +206,7 @@ def _video(path: Path) -> Sniffed:
     return Sniffed("stack", ("movie",)) if scope else Sniffed("movie", ("stack",))
 
 
-def _imagej(path: Path) -> Sniffed:
+def _rois(path: Path) -> Sniffed:
     recognise_rois(path)
     return Sniffed("rois")
 
@@ -204,6 +218,7 @@ _LOOKS: tuple[tuple[tuple[str, ...], Callable[[Path], Sniffed]], ...] = (
     (HDF5_SUFFIXES, _hdf5),
     (VIDEO_SUFFIXES, _video),
     ((".csv", ".tsv", ".txt"), lambda path: Sniffed("table", ("traces",))),
-    ((".zip", ".roi"), _imagej),
+    ((".xlsx", ".xlsm"), lambda path: Sniffed("table")),
+    ((".zip", ".roi", ".nc"), _rois),
     ((".png",), lambda path: Sniffed("labels")),
 )

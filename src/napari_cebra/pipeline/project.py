@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from napari_cebra.pipeline.embedding_result import Embedding
     from napari_cebra.pipeline.hypothesis_table import HypothesisComparison
     from napari_cebra.recording import Recording, RoiSet
+    from napari_cebra.traces.motion import Motion
 
 SUFFIX = ".cebra"
 
@@ -118,6 +119,8 @@ class Project:
     shares : RoiShares, optional
         Of the ROIs in the embedding.
     comparison : HypothesisComparison, optional
+    motion : Motion, optional
+        Of the stack.
     """
 
     stack: StackReference | None = None
@@ -132,6 +135,7 @@ class Project:
     missing: tuple[SourceFile, ...] = ()
     shares: RoiShares | None = None
     comparison: HypothesisComparison | None = None
+    motion: Motion | None = None
 
 
 def save_project(project: Project, folder: str | os.PathLike[str]) -> Path:
@@ -265,6 +269,7 @@ def _manifest(project: Project, folder: Path) -> tuple[Manifest, Arrays]:
         "decoding": encode(project.decoding, "decoding", arrays),
         "shares": encode(project.shares, "shares", arrays),
         "comparison": encode(project.comparison, "comparison", arrays),
+        "motion": encode(project.motion, "motion", arrays),
         "config": encode(project.config, "config", arrays),
         "view_state": plain(project.view_state),
     }
@@ -294,6 +299,7 @@ def _project(manifest: Manifest, arrays: Arrays, given: dict[str, Any]) -> Proje
         manifest.get("view_state", {}),
         shares=decode(manifest.get("shares"), arrays),
         comparison=decode(manifest.get("comparison"), arrays),
+        motion=decode(manifest.get("motion"), arrays),
     )
 
 

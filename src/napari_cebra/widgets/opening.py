@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cebra.io.units import MICROMETRES
-from napari_cebra.pipeline.behaviour import attach_movie, attach_table
+from napari_cebra.pipeline.align import Aligned, aligning
+from napari_cebra.pipeline.align_config import AlignConfig
+from napari_cebra.pipeline.behaviour import (
+    attach_movie,
+    is_row_by_row,
+    read_variables,
+)
 from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
 from napari_cebra.pipeline.load import load_recording
+from napari_cebra.pipeline.run import exhaust
 from napari_cebra.recording import Progress, Recording, RoiSet, Traces
 from napari_cebra.widgets.column_form import Columns
 from napari_cebra.widgets.recognise import axes_choices
@@ -22,20 +29,25 @@ if TYPE_CHECKING:
 
     from napari_cebra.io import Stack, Table
     from napari_cebra.io.movies import Movie
-    from napari_cebra.widgets.behaviour_form import BehaviourChoice
+    from napari_cebra.io.tables.summary import ColumnSummary
+    from napari_cebra.widgets.behaviour_form import BehaviourChoice, TableChoice
 
 TABLE, MOVIE = "Reading the table", "Opening the movie"
 """What is being done, so that an error can be told at the right field."""
 
-_WITHOUT_COMPANY = dict.fromkeys(
+WITHOUT_COMPANY = dict.fromkeys(
     (
         "variables",
+        "variables_part",
+        "columns",
         "movie",
         "shown_column",
         "repeat_column",
         "trial_column",
         "valid_column",
         "time_column",
+        "stimulus_log",
+        "stimulus_time_column",
     )
 )
 
@@ -48,25 +60,46 @@ class Accompaniment:
     movie: Movie | None = None
     columns: Columns = field(default_factory=Columns)
     source: SourceConfig = field(default_factory=SourceConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+    stimulus_log: Table | None = None
+
+    def is_waiting(self, n_frames: int) -> bool:
+        """Whether the table has first to be aligned, in the Align step."""
+        by_row = self.align.behaviour.method == "same rows"
+        table = self.table
+        return table is not None and by_row and not is_row_by_row(table, n_frames)
+
+    @property
+    def movie_is_waiting(self) -> bool:
+        """Whether nothing says yet which frame of the movie was shown when."""
+        return self.movie is not None and self.source.shown_column is None
+
+    def aligning(self, recording: Recording) -> Generator[Progress, None, Aligned]:
+        """Put variables, stimulus, trials and rows to use beside the traces."""
+        if self.is_waiting(recording.n_frames):
+            return Aligned(recording)
+        return (
+            yield from aligning(
+                recording,
+                self.source,
+                self.align,
+                table=self.table,
+                stimulus_log=self.stimulus_log,
+            )
+        )
 
     def attach(self, recording: Recording) -> Recording:
         """Return the recording with variables, stimulus, trials and rows to use."""
         return self.attach_movie(self.attach_table(recording))
 
     def attach_table(self, recording: Recording) -> Recording:
-        """Return the recording with what the table says."""
-        if self.table is None:
-            return recording
-        before = recording.variables
-        recording = attach_table(recording, self.table, self.source)
-        chosen = tuple(
-            self.table.variable(v.column, v.kind, v.units, v.period)
-            for v in self.columns.variables
-        )
-        return replace(recording, variables=(*before, *chosen))
+        """Return the recording with what the tables say."""
+        return exhaust(self.aligning(recording)).recording
 
     def attach_movie(self, recording: Recording) -> Recording:
         """Return the recording with the frames and the clock of the movie."""
+        if self.movie_is_waiting or self.is_waiting(recording.n_frames):
+            return recording
         return attach_movie(recording, self.movie, self.source.movie_rate)
 
 
@@ -91,6 +124,7 @@ def source_config(
     fields: dict[str, Any] = {
         "rate": choice.rate,
         "variables": _text(behaviour.table),
+        "columns": columns.variables if behaviour.table else None,
         "movie": _text(behaviour.movie),
         "shown_column": columns.shown,
         "repeat_column": columns.repeat,
@@ -98,6 +132,12 @@ def source_config(
         "valid_column": columns.valid,
         "time_column": columns.time,
     }
+    if behaviour.reading is not None:
+        fields |= {
+            "variables_part": behaviour.reading.part,
+            "likelihood": behaviour.reading.likelihood,
+            "longest_gap": behaviour.reading.longest_gap,
+        }
     if choice.kind == "stack":
         fields |= {"dataset": choice.data_set, "axes": choice.axes or None}
         fields["stack"] = _text(path)
@@ -155,7 +195,7 @@ def opening(
             pixel_um=pixel_um,
         )
     else:
-        bare = replace(config, **_WITHOUT_COMPANY)
+        bare = replace(config, **WITHOUT_COMPANY)
         recording = yield from load_recording(PipelineConfig(source=bare))
         movie = _movie_of(config, recording)
         if movie is not None:
@@ -257,12 +297,16 @@ def _pixel_of(layer: Any) -> tuple[float, float] | None:
     return y * units[0], x * units[1]
 
 
-def reading_table(path: Path) -> Generator[Progress, None, Table]:
-    """Read a table in the background."""
+def reading_table(
+    choice: TableChoice,
+) -> Generator[Progress, None, tuple[Table, tuple[ColumnSummary, ...]]]:
+    """Read a table in the background, and describe its columns."""
     from napari_cebra.io import read_table
+    from napari_cebra.io.tables.summary import summarise
 
-    yield Progress(0, 0, "", f"Reading {path.name}")
-    return read_table(path)
+    yield Progress(0, 0, "", f"Reading {choice.path.name}")
+    table = read_table(choice.path, choice.part, choice.likelihood, choice.longest_gap)
+    return table, summarise(table)
 
 
 def looking_at_movie(path: Path) -> Generator[Progress, None, str]:
@@ -287,7 +331,7 @@ def _accompaniment(
     table = movie = None
     if config.variables is not None:
         yield Progress(0, 0, "", TABLE)
-        table = io.read_table(config.variables)
+        table = read_variables(config)
     if config.movie is not None:
         yield Progress(0, 0, "", MOVIE)
         movie = io.open_movie(config.movie, config.movie_rate)
