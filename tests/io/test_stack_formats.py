@@ -251,6 +251,12 @@ def test_imagej_pixel_size(tmp_path) -> None:
         open_stack(tmp_path / "ij.tif", pixel_um=(0, 2))
 
 
+def test_a_channel_that_is_not_there_is_not_taken_for_the_only_one(tmp_path) -> None:
+    tifffile.imwrite(tmp_path / "one.tif", FRAMES)
+    same(tmp_path / "one.tif", FRAMES, select={"C": 0})
+    assert "has only one channel" in refused(tmp_path / "one.tif", select={"C": 1})
+
+
 # -- Binary -------------------------------------------------------------------
 
 
