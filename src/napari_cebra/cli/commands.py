@@ -60,13 +60,15 @@ def _need_display() -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Run everything on a recording."""
     from napari_cebra.cli.progress import ProgressLine
-    from napari_cebra.cli.report import print_results
+    from napari_cebra.cli.report import print_alignment, print_notes, print_results
     from napari_cebra.pipeline import exhaust
     from napari_cebra.pipeline import run as run_pipeline
 
     config = configuration(chosen)
     with ProgressLine() as line:
         results = exhaust(run_pipeline(config, chosen.out), line.show)
+    print_alignment(results.recording)
+    print_notes(results.recording)
     print_results(results.summary, Path(chosen.out))
     return 0
 
@@ -74,7 +76,7 @@ def run(chosen: argparse.Namespace) -> int:
 def compare(chosen: argparse.Namespace) -> int:
     """Compare variables, and write the table."""
     from napari_cebra.cli.progress import ProgressLine
-    from napari_cebra.cli.report import print_comparison
+    from napari_cebra.cli.report import print_alignment, print_comparison, print_notes
     from napari_cebra.io import replacing, write_decoded_csv
     from napari_cebra.pipeline import compare_hypotheses, exhaust, load_recording
     from napari_cebra.pipeline.results import writable_folder
@@ -93,6 +95,8 @@ def compare(chosen: argparse.Namespace) -> int:
     with replacing(folder / "config.json") as draft:
         draft.write_text(found.config.to_json(), encoding="utf-8")
     write_decoded_csv(folder / "comparison.csv", found.columns())
+    print_alignment(recording)
+    print_notes(recording)
     print_comparison(found, recording.name, folder)
     return 0
 
@@ -113,7 +117,7 @@ def _candidates(
 def search(chosen: argparse.Namespace) -> int:
     """Search settings for a recording."""
     from napari_cebra.cli.progress import ProgressLine
-    from napari_cebra.cli.report import print_search
+    from napari_cebra.cli.report import print_alignment, print_notes, print_search
     from napari_cebra.io import replacing
     from napari_cebra.pipeline import exhaust, load_recording, search_settings
 
@@ -127,6 +131,8 @@ def search(chosen: argparse.Namespace) -> int:
     with ProgressLine() as line:
         recording = exhaust(load_recording(config), line.show)
         result = exhaust(search_settings(recording, config), line.show)
+    print_alignment(recording)
+    print_notes(recording)
     print_search(result)
     if saved is not None:
         with replacing(saved) as draft:
@@ -182,6 +188,8 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
     InvalidInput
         If one cannot be used, or two contradict each other.
     """
+    from napari_cebra.cli.clock_options import clock_settings
+    from napari_cebra.cli.detection_options import detection_settings
     from napari_cebra.cli.motion_options import motion_settings
     from napari_cebra.cli.trace_options import trace_settings
     from napari_cebra.pipeline import PipelineConfig
@@ -226,6 +234,8 @@ def configuration(chosen: argparse.Namespace) -> PipelineConfig:
         base,
         source=source,
         motion=motion_settings(base.motion, chosen),
+        align=clock_settings(base.align, chosen),
+        detection=detection_settings(base.detection, chosen),
         dff=trace_settings(base.dff, chosen),
         target=replace(base.target, **target),
         decoding=replace(base.decoding, **_given(base.decoding, given)),

@@ -66,6 +66,8 @@ class StackReference:
         Frames per second.
     select : mapping, optional
         Channel or plane, as for `io.open_stack`.
+    pixel_um : (y, x), optional
+        Size of a pixel in µm.
     """
 
     source: SourceFile
@@ -73,6 +75,7 @@ class StackReference:
     dataset: str | None = None
     rate: float | None = None
     select: Mapping[str, int] | None = None
+    pixel_um: tuple[float, float] | None = None
 
     def open(self) -> Stack:
         """Open the stack lazily; raises InvalidInput as `io.open_stack`."""
@@ -83,6 +86,7 @@ class StackReference:
             self.rate,
             self.select,
             self.source.series,
+            self.pixel_um,
         )
 
 
@@ -335,6 +339,7 @@ def _stack_node(stack: StackReference, folder: Path) -> dict[str, Any]:
         "dataset": stack.dataset,
         "rate": stack.rate,
         "select": None if stack.select is None else plain(stack.select),
+        "pixel_um": None if stack.pixel_um is None else list(stack.pixel_um),
     }
 
 

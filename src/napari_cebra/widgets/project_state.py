@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_cebra.recording import Progress
-from napari_cebra.widgets.opening import contrast_limits
+from napari_cebra.widgets.opening import Accompaniment, contrast_limits
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,6 +32,7 @@ def snapshot(session: Session) -> Project:
             source.dataset,
             stack.rate,
             dict(session.select) or None,
+            stack.pixel_um,
         )
     elif stack is None and session.missing_stack is not None:
         reference = session.missing_stack  # not found here, but not forgotten
@@ -84,6 +85,7 @@ def restore(session: Session, reopened: Reopened, folder: Path) -> None:
     workspace = session.workspace
     previous = workspace.stack
     session.config = project.config
+    session.accompaniment = Accompaniment()  # was that of another recording
     session.movie_source = project.movie
     session.select = dict(project.stack.select or {}) if project.stack else {}
     session.missing_stack = project.stack if stack is None else None

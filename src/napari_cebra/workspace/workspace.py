@@ -10,6 +10,7 @@ from psygnal import Signal
 from napari_cebra.workspace.index_map import IndexMap
 from napari_cebra.workspace.selection import Selection
 from napari_cebra.workspace.timeline import Timeline
+from napari_cebra.workspace.trace_state import TraceState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,7 @@ class Workspace:
     def __init__(self) -> None:
         self.timeline = Timeline()
         self.selection = Selection()
+        self.trace_state = TraceState()
         self.index_map = IndexMap(0)
         self.view_state: dict[str, Any] = {}
         self._stack: Stack | None = None
@@ -211,6 +213,7 @@ class Workspace:
         if not keep_results:
             self._embedding = self._decoding = None
             self._shares = self._comparison = None
+            self.trace_state.reset()
         if recording is not None:
             self.timeline.set_length(recording.n_frames)
             if self._rois is None and recording.rois is not None:
