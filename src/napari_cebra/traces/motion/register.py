@@ -113,6 +113,7 @@ class _Shrink:
         if bad is not None and bad.any():
             count = np.maximum((~bad).sum(axis=(1, 2)), 1)
             means = np.where(bad, 0, pictures).sum(axis=(1, 2)) / count
+            means = means.astype(np.float32)
             pictures = np.where(bad, means[:, None, None], pictures)
             pictures[bad.mean(axis=(1, 2)) > 0.5] = 0  # nothing to go by
         return pictures
