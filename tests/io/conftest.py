@@ -70,24 +70,47 @@ def write_caiman(path, images=IMAGES, **changed):
     return path
 
 
-def _variable(folder, name, values, axes, coordinates):
-    store = zarr.open_group(str(folder / f"{name}.zarr"), mode="w", zarr_format=2)
+def _variable(folder, name, values, axes, coordinates, version):
+    store = zarr.open_group(str(folder / f"{name}.zarr"), mode="w", zarr_format=version)
     for label, data, dims in (
         (name, values, axes),
         *((axis, coordinates[axis], [axis]) for axis in axes),
     ):
+        old = {"compressors": Blosc()} if version == 2 else {"dimension_names": dims}
         array = store.create_array(
-            label,
-            shape=data.shape,
-            dtype=data.dtype,
-            chunks=data.shape,
-            compressors=Blosc(),
+            label, shape=data.shape, dtype=data.dtype, chunks=data.shape, **old
         )
         array[...] = data
-        array.attrs["_ARRAY_DIMENSIONS"] = list(dims)
+        if version == 2:
+            array.attrs["_ARRAY_DIMENSIONS"] = list(dims)
 
 
-def write_minian(folder, start=(0, 0), units=None, turned=False, order=None):
+def write_minian_file(path, start=(0, 0), turned=False, **changed):
+    """Write A, C and S as xarray does in NetCDF 4; None leaves one out."""
+    axes = ("height", "width", "unit_id") if turned else ("unit_id", "height", "width")
+    content = {"A": (IMAGES.transpose(1, 2, 0) if turned else IMAGES, axes)}
+    content |= {"C": (C, ("unit_id", "frame")), "S": (S, ("unit_id", "frame"))}
+    scales = {
+        "unit_id": np.arange(3, 3 + N),
+        "height": start[0] + np.arange(SHAPE[0]),
+        "width": start[1] + np.arange(SHAPE[1]),
+        "frame": np.arange(T),
+    }
+    with h5py.File(path, "w") as file:
+        for name, values in scales.items():
+            file[name] = values
+            file[name].make_scale(name)
+        for name, (values, dims) in content.items():
+            values = changed.get(name, values)
+            if values is None:
+                continue
+            file[name] = values
+            for k, axis in enumerate(dims):
+                file[name].dims[k].attach_scale(file[axis])
+    return path
+
+
+def write_minian(folder, start=(0, 0), units=None, turned=False, order=None, version=2):
     """Write A, C and S as xarray does; `order` permutes the units of C and S."""
     units = np.arange(3, 3 + N) if units is None else units
     order = np.arange(N) if order is None else order
@@ -101,10 +124,10 @@ def write_minian(folder, start=(0, 0), units=None, turned=False, order=None):
     images = IMAGES
     if turned:
         axes, images = ("height", "width", "unit_id"), IMAGES.transpose(1, 2, 0)
-    _variable(folder, "A", images, axes, coordinates)
+    _variable(folder, "A", images, axes, coordinates, version)
     mixed = {"unit_id": units[order], "frame": np.arange(T)}
     for name, values in (("C", C), ("S", S)):
-        _variable(folder, name, values[order], ("unit_id", "frame"), mixed)
+        _variable(folder, name, values[order], ("unit_id", "frame"), mixed, version)
     return folder
 
 
@@ -169,6 +192,7 @@ def samples() -> SimpleNamespace:
     return SimpleNamespace(
         caiman=write_caiman,
         minian=write_minian,
+        minian_file=write_minian_file,
         nwb=write_nwb,
         images_of=images_of,
         images=IMAGES.astype(np.float32),

@@ -139,6 +139,7 @@ def test_damage_is_said_and_costs_no_memory(tmp_path, damage_and_read, case) -> 
 
 ROIS = {
     "caiman": lambda samples, path: samples.caiman(path / "c.hdf5"),
+    "minian.nc": lambda samples, path: samples.minian_file(path / "m.nc"),
     "nwb pixels": lambda samples, path: samples.nwb(path / "n.nwb"),
     "nwb images": lambda samples, path: samples.nwb(path / "n.nwb", "image"),
     "RoiSet.zip": lambda samples, path: roiset(samples, path / "r.zip"),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from napari_cebra import __version__
 from napari_cebra.cli import commands
 from napari_cebra.cli.clock_options import add_clock_options
+from napari_cebra.cli.detection_options import add_detection_options
+from napari_cebra.cli.motion_options import add_motion_options
 from napari_cebra.cli.trace_options import add_trace_options
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ examples:
   a variable, from the pixels alone, frame rate unknown
     napari-cebra run --stack stack.tif --rois grid:4 --variables behaviour.csv \\
       --target position --out results
+  cells found by their activity
+    napari-cebra run --stack stack.tif --rois detect --variables behaviour.csv \\
+      --target position --out results
   a suite2p folder, an embedding of time alone
     napari-cebra run --rois suite2p/plane0 --rate 30 --out results
   behaviour logged on another clock, aligned by shared pulses
@@ -43,6 +48,8 @@ examples:
     napari-cebra search --traces traces.npy --rate 30 --variables behaviour.csv \\
       --target position --save searched.json
     napari-cebra run --config searched.json --out results
+  the motion of a stack alone, and the corrected movie
+    napari-cebra register --stack stack.tif --shifts shifts.csv --movie corrected.tif
   what a run did, once more
     napari-cebra run --config results/config.json --out again
 """
@@ -61,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     _run(commands_of)
     _compare(commands_of)
     _search(commands_of)
+    _register(commands_of)
     return top
 
 
@@ -127,6 +135,30 @@ def _search(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.set_defaults(command=commands.search)
 
 
+def _register(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    register = commands_of.add_parser(
+        "register",
+        help="estimate the motion of a stack, and write it",
+        description=(
+            "Estimate the motion of every frame of a stack and write the shifts and, "
+            "if asked for, the corrected movie. Nothing is ever written over."
+        ),
+    )
+    add = register.add_argument
+    add("--stack", metavar="FILE", required=True, help="imaging stack, as for run")
+    add("--rate", type=_hertz, metavar="HZ", help="imaging frames per second")
+    add("--axes", metavar="TYX", help="order of the stack's axes")
+    add("--dataset", metavar="NAME", help="data set inside an HDF5 or zarr stack")
+    add("--shifts", metavar="FILE", help="write the shifts there: .csv or .npz")
+    add(
+        "--movie",
+        metavar="FILE",
+        help="write the corrected movie there: a new .tif or .zarr",
+    )
+    add_motion_options(register.add_argument_group("motion"), "rigid")
+    register.set_defaults(command=commands.register)
+
+
 def _recording_and_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config",
@@ -136,6 +168,8 @@ def _recording_and_settings(command: argparse.ArgumentParser) -> None:
     )
     _seed(command)
     _activity(command.add_argument_group("activity (one of them)"))
+    add_motion_options(command.add_argument_group("motion"))
+    add_detection_options(command.add_argument_group("cells, with --rois detect"))
     add_trace_options(command.add_argument_group("traces"))
     _clock(command.add_argument_group("what was shown and done"))
     add_clock_options(command.add_argument_group("clocks"))
@@ -185,6 +219,8 @@ def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     _seed(compare)
     _activity(compare.add_argument_group("activity (one of them)"))
+    add_motion_options(compare.add_argument_group("motion"))
+    add_detection_options(compare.add_argument_group("cells, with --rois detect"))
     add_trace_options(compare.add_argument_group("traces"))
     _clock(compare.add_argument_group("what was shown and done"))
     add_clock_options(compare.add_argument_group("clocks"))
@@ -201,8 +237,8 @@ def _activity(group: argparse._ArgumentGroup) -> None:
         "--rois",
         metavar="ROIS",
         help="label image, RoiSet.zip of ImageJ, or what suite2p, CaImAn, minian or "
-        "NWB saved (which brings its own traces, so --stack may be left out); or "
-        "grid:N for tiles of N × N pixels",
+        "NWB saved (which brings its own traces, so --stack may be left out); detect "
+        "to have cells found by their activity; or grid:N for tiles of N × N pixels",
     )
     add("--traces", metavar="FILE", help="time × ROIs: npy, npz, csv or HDF5")
     add("--spikes", metavar="FILE", help="HDF5 of spike times and a position track")

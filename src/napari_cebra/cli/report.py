@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from napari_cebra.pipeline import HypothesisComparison, SearchResult
     from napari_cebra.recording import Recording
+    from napari_cebra.traces.motion import Motion
 
 _SCORES = (
     ("within_1s", "within 1 s", "{:.3f}", "max"),
@@ -31,6 +32,14 @@ def print_alignment(recording: Recording) -> None:
     for step in recording.provenance:
         if step.name == ALIGNED:
             print("\n".join(step.parameters["report"]))
+
+
+def print_notes(recording: Recording) -> None:
+    """Print what is to be known of the recording before its results are believed."""
+    from napari_cebra.pipeline.trace_report import notes_of
+
+    for note in notes_of(recording):
+        print(f"Note: {note}")
 
 
 def print_results(summary: Mapping[str, Any], folder: Path) -> None:
@@ -92,6 +101,15 @@ def print_comparison(found: HypothesisComparison, name: str, folder: Path) -> No
     for row in found.hypotheses:
         print(verdict(row))
     print(f"Results: {folder}")
+
+
+def print_motion(motion: Motion, name: str) -> None:
+    """Print how far frames moved, and how much better they agree now."""
+    from napari_cebra.pipeline.motion_words import motion_lines
+
+    print(f"{name}: {motion.settings.kind} registration.")
+    for line in motion_lines(motion):
+        print(line)
 
 
 def print_search(result: SearchResult) -> None:

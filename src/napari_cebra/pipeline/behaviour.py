@@ -98,10 +98,12 @@ def attach_table(
         variables = table_variables(table, source, target)
     variables = list(variables)
     for reason, rows in placed.without_data(variables).items():
-        recording = recording.exclude(rows, reason)
+        recording = recording.exclude(rows, reason, look=True)
     if source.valid_column is not None:
         used = placed.codes(table.valid(source.valid_column).astype(np.int64))
-        recording = recording.exclude(used != 1, f"not {source.valid_column}")
+        recording = recording.exclude(
+            used != 1, f"not {source.valid_column}", look=True
+        )
     kept = [placed.variable(variable) for variable in variables]
     recording = replace(recording, variables=(*recording.variables, *kept))
     return recording.with_step("read table", table.name)

@@ -22,6 +22,8 @@ from napari_cebra.pipeline.encoder_shape import EncoderConfig
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.traces import TraceKind
 from napari_cebra.recording.variable import VariableKind
+from napari_cebra.traces.detection.settings import DetectionSettings
+from napari_cebra.traces.motion.settings import MotionSettings
 from napari_cebra.traces.settings import DffSettings
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 STIMULUS = "stimulus frame"
 """Name of the target that is the frame of the stimulus movie."""
+DETECT = "detect"
+"""Source of ROIs that are found in the stack itself."""
 
 Mode = Literal["time", "behavior", "hybrid"]
 _SCHEMA = 1
@@ -49,8 +53,9 @@ class SourceConfig:
     rate : float, optional
         Imaging frames per second, where the file does not say or is wrong.
     rois : str, optional
-        "grid:N" (tiles of N × N pixels), or a file or folder of ROIs: label
-        image, RoiSet.zip of ImageJ, suite2p, CaImAn, minian or NWB.
+        "grid:N" (tiles of N × N pixels), "detect" (found in the stack), or a
+        file or folder of ROIs: label image, RoiSet.zip of ImageJ, suite2p,
+        CaImAn, minian or NWB.
     traces : str, optional
         A (T, N) table instead of a stack: npy, npz, csv or HDF5.
     traces_key : str, optional
@@ -237,8 +242,12 @@ class PipelineConfig:
     Parameters
     ----------
     source : SourceConfig
+    motion : MotionSettings, optional
+        How the stack is registered before extraction; None leaves it as it is.
     align : AlignConfig
         How tables on clocks of their own come onto the imaging clock.
+    detection : DetectionSettings
+        How ROIs are found, where they are.
     dff : DffSettings
     target : TargetConfig
     training : TrainConfig, optional
@@ -258,7 +267,9 @@ class PipelineConfig:
     """
 
     source: SourceConfig = field(default_factory=SourceConfig)
+    motion: MotionSettings | None = None
     align: AlignConfig = field(default_factory=AlignConfig)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
     dff: DffSettings = field(default_factory=DffSettings)
     target: TargetConfig = field(default_factory=TargetConfig)
     training: TrainConfig | None = None
@@ -355,7 +366,9 @@ class PipelineConfig:
             )
         sections = {
             "source": SourceConfig,
+            "motion": MotionSettings,
             "align": AlignConfig,
+            "detection": DetectionSettings,
             "dff": DffSettings,
             "target": TargetConfig,
             "training": TrainConfig,
@@ -365,7 +378,7 @@ class PipelineConfig:
         for name, kind in sections.items():
             if parts.get(name) is not None:
                 parts[name] = _section(kind, name, parts[name])
-            elif name != "training":
+            elif name not in ("training", "motion"):
                 parts.pop(name, None)
         return _section(cls, "config", parts)
 

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 
 from napari_cebra.pipeline.align import aligning
 from napari_cebra.pipeline.behaviour import attach_movie
-from napari_cebra.pipeline.config import STIMULUS
-from napari_cebra.pipeline.roi_traces import program_traces, read_rois, roi_traces
+from napari_cebra.pipeline.config import DETECT, STIMULUS
+from napari_cebra.pipeline.motion import corrected_stack, estimate_motion
+from napari_cebra.pipeline.roi_traces import (
+    program_traces,
+    read_rois,
+    roi_traces,
+    with_dff,
+)
 from napari_cebra.recording import InvalidInput, Progress, Recording
-from napari_cebra.traces import dff, mark_artefacts
+from napari_cebra.traces import dff
+from napari_cebra.traces.detection import detect
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -38,7 +45,7 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
     """
     source = config.source
     _check_files(config)
-    recording = yield from _activity(source, config.dff)
+    recording = yield from _activity(config)
     named = source.shown_column is not None or source.valid_column is not None
     if source.variables is None and source.stimulus_log is None and named:
         raise InvalidInput(
@@ -62,11 +69,10 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
     return recording
 
 
-def _activity(
-    source: SourceConfig, settings: DffSettings
-) -> Generator[Progress, None, Recording]:
+def _activity(config: PipelineConfig) -> Generator[Progress, None, Recording]:
+    source, settings = config.source, config.dff
     if source.stack is not None:
-        return (yield from _from_stack(source, settings))
+        return (yield from _from_stack(config))
     if source.traces is not None:
         return _from_traces(source, settings)
     if source.spikes is not None:
@@ -74,7 +80,7 @@ def _activity(
 
         yield Progress(0, 1, "files", "Reading spikes")
         return bin_spikes(read_spikes(source.spikes), source.bin_s)
-    if source.rois is not None and not source.rois.startswith("grid:"):
+    if source.rois is not None and not _is_made(source.rois):
         yield Progress(0, 1, "files", "Reading ROIs and traces")
         return _from_program(source, _roi_file(source), settings)
     raise InvalidInput(
@@ -83,16 +89,16 @@ def _activity(
     )
 
 
-def _from_stack(
-    source: SourceConfig, settings: DffSettings
-) -> Generator[Progress, None, Recording]:
+def _from_stack(config: PipelineConfig) -> Generator[Progress, None, Recording]:
     from napari_cebra.io import open_stack
 
+    source, settings = config.source, config.dff
     assert source.stack is not None
     if source.rois is None:
         raise InvalidInput(
             "A stack needs ROIs: give a file or folder of ROIs (label image, ImageJ, "
-            "suite2p, CaImAn, minian, NWB), or grid:N for tiles of N × N pixels."
+            "suite2p, CaImAn, minian, NWB), detect to have cells found, or grid:N for "
+            "tiles of N × N pixels."
         )
     with open_stack(
         source.stack, axes=source.axes, dataset=source.dataset, rate=source.rate
@@ -100,6 +106,12 @@ def _from_stack(
         shape = stack.shape[1:]
         if source.rois.startswith("grid:"):
             rois = read_rois(source.rois, shape)
+        elif source.rois == DETECT:
+            motion = yield from estimate_motion(stack, config.motion)
+            still = corrected_stack(stack, motion)
+            rois = (yield from detect(still, config.detection)).rois
+            made = yield from roi_traces(stack, rois, settings, motion)
+            return made.recording.with_step("detect", **config.detection.to_json())
         else:
             yield Progress(0, 1, "files", "Reading ROIs")
             file = _roi_file(source, shape)
@@ -113,7 +125,8 @@ def _from_stack(
                     )
                 return recording
             rois = file.rois
-        made = yield from roi_traces(stack, rois, settings)
+        motion = yield from estimate_motion(stack, config.motion)
+        made = yield from roi_traces(stack, rois, settings, motion)
     return made.recording
 
 
@@ -153,9 +166,9 @@ def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
         frame_times=None if source.rate is not None else matrix.frame_times,
         name=Path(source.traces).stem,
     )
-    if made is not None:
-        recording = mark_artefacts(recording, ~made.valid)
-    return recording.with_step("read traces", source.traces)
+    notes = list(matrix.notes)
+    recording = recording.with_step("read traces", source.traces, notes=notes)
+    return recording if made is None else with_dff(recording, made)
 
 
 def _check_files(config: PipelineConfig) -> None:
@@ -170,10 +183,16 @@ def _check_files(config: PipelineConfig) -> None:
                 f"There is no file {path} ({what}); check the path and its spelling."
             )
     rois = source.rois
-    if rois is not None and not rois.startswith("grid:") and not Path(rois).exists():
+    if rois is not None and not _is_made(rois) and not Path(rois).exists():
         raise InvalidInput(
-            f"There are no ROIs at {rois}; give a file or folder of ROIs, or grid:N."
+            f"There are no ROIs at {rois}; give a file or folder of ROIs, detect, or "
+            "grid:N."
         )
+
+
+def _is_made(rois: str) -> bool:
+    """Whether the ROIs come from no file."""
+    return rois == DETECT or rois.startswith("grid:")
 
 
 def _check_target(recording: Recording, config: PipelineConfig) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_cebra.recording import InvalidInput, Progress, Traces
 from napari_cebra.traces.blocks import MaskSums, default_threads
+from napari_cebra.traces.pictures import Pictures
 from napari_cebra.traces.rings import Rings, neuropil_rings
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Extraction:
         Mean of all pixels of each frame.
     rings : Rings or None
         The rings that were used; ``rings.short`` marks those with little room.
+    std_image, correlation_image : (Y, X) float32 or None
+        See `Pictures`; None where they were not asked for.
     """
 
     raw: Traces
@@ -69,6 +72,8 @@ class Extraction:
     max_image: np.ndarray
     frame_mean: np.ndarray
     rings: Rings | None
+    std_image: np.ndarray | None = None
+    correlation_image: np.ndarray | None = None
 
 
 def extract(
@@ -78,6 +83,7 @@ def extract(
     *,
     ring_inner: int = 2,
     ring_pixels: int = 350,
+    pictures: int = 0,
     threads: int | None = None,
     compiled: bool | None = None,
 ) -> Generator[Progress, None, Extraction]:
@@ -96,6 +102,9 @@ def extract(
         Whether to lay rings and sum them (never for a grid).
     ring_inner, ring_pixels : int
         Passed to `neuropil_rings`.
+    pictures : int
+        Number of frames, evenly spaced, for the standard-deviation and correlation
+        images; 0 for none.
     threads : int, optional
         Default: the cores there are, at most 4. The sums of integer stacks do
         not depend on it.
@@ -127,13 +136,20 @@ def extract(
     frame_mean = np.empty(n_frames)
     total = np.zeros((height, width))
     peak = np.full((height, width), -np.inf)
+    drawn = Pictures((height, width), compiled) if pictures > 0 else None
+    every = -(-n_frames // max(pictures, 1))
     reported = -math.inf  # the first block tells at once what is under way
-    with ThreadPoolExecutor(threads) as pool, closing(_blocks(stack)) as blocks:
+    with ThreadPoolExecutor(threads) as pool, closing(stack_blocks(stack)) as blocks:
         for start, frames in blocks:
+            drawing = None
+            if drawn is not None:
+                drawing = pool.submit(drawn.add, frames[-start % every :: every])
             sums = masks(frames, pool)
+            if drawing is not None:
+                drawing.result()
             span = slice(start, start + len(frames))
             if not np.isfinite(sums.frames).all():
-                raise InvalidInput(_not_finite(frames, sums.frames, start))
+                raise InvalidInput(not_finite(frames, sums.frames, start))
             means = sums.masks / weight
             raw[span], ring[span] = means[:, : len(rois)], means[:, len(rois) :]
             frame_mean[span] = sums.frames / (height * width)
@@ -152,6 +168,8 @@ def extract(
         peak.astype(np.float32),
         frame_mean,
         rings,
+        None if drawn is None else drawn.deviation(),
+        None if drawn is None else drawn.correlation(),
     )
 
 
@@ -191,8 +209,8 @@ def _masks(
     return MaskSums(pixels, weights, indptr, rois.shape, threads, compiled), weight
 
 
-def _blocks(stack: StackLike) -> Generator[tuple[int, np.ndarray], None, None]:
-    """Blocks of frames with their first frame, the next one read meanwhile."""
+def stack_blocks(stack: StackLike) -> Generator[tuple[int, np.ndarray], None, None]:
+    """Yield blocks of frames with their first frame, the next one read meanwhile."""
     n_frames, height, width = stack.shape
     frame_bytes = height * width * _plain(np.dtype(stack.dtype)).itemsize
     size = int(np.clip(BLOCK_BYTES // max(frame_bytes, 1), 1, BLOCK_FRAMES))
@@ -225,7 +243,8 @@ def _plain(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.uint16 if dtype.kind == "u" else np.int16)
 
 
-def _not_finite(frames: np.ndarray, sums: np.ndarray, start: int) -> str:
+def not_finite(frames: np.ndarray, sums: np.ndarray, start: int) -> str:
+    """Return which pixel of a block is not finite, and what to do about it."""
     n = int(np.flatnonzero(~np.isfinite(sums))[0])
     bad = ~np.isfinite(frames[n])
     if not bad.any():

@@ -116,7 +116,9 @@ class LoadStep(Step):
         self.start_job(
             "loading",
             "Loading",
-            lambda: opening.opening(config, columns, data, choice.select),
+            lambda: opening.opening(
+                config, columns, data, choice.select, choice.pixel_um
+            ),
             self._on_opened,
             stopped_text="Loading was cancelled; what was open before is still open.",
         )

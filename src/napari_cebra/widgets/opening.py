@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.io.units import MICROMETRES
 from napari_cebra.pipeline.align import Aligned, aligning
 from napari_cebra.pipeline.align_config import AlignConfig
 from napari_cebra.pipeline.behaviour import (
@@ -157,6 +158,7 @@ def opening(
     columns: Columns,
     data: Any = None,
     select: Iterable[tuple[str, int]] = (),
+    pixel_um: tuple[float, float] | None = None,
 ) -> Generator[Progress, None, Opened]:
     """Open what `config` names; nothing that is open now is touched.
 
@@ -170,6 +172,8 @@ def opening(
         Of an open layer, instead of a file.
     select : iterable of (letter, position)
         Channel or plane to load.
+    pixel_um : (y, x), optional
+        Size of a pixel, where the file does not say or is wrong.
     """
     from napari_cebra import io
 
@@ -178,18 +182,30 @@ def opening(
     stack = recording = rois = None
     if data is not None:
         axes = config.axes or "TYX"
-        stack = io.stack_from_array(data, axes, "layer", config.rate, positions)
+        stack = io.stack_from_array(
+            data, axes, "layer", config.rate, positions, pixel_um
+        )
     elif config.stack is not None:
         stack = io.open_stack(
-            config.stack, config.axes, config.dataset, config.rate, positions
+            config.stack,
+            config.axes,
+            config.dataset,
+            config.rate,
+            positions,
+            pixel_um=pixel_um,
         )
     else:
         bare = replace(config, **WITHOUT_COMPANY)
         recording = yield from load_recording(PipelineConfig(source=bare))
+        movie = _movie_of(config, recording)
+        if movie is not None:
+            stack, config = movie
     try:
         accompaniment = yield from _accompaniment(config, columns)
         whole = recording
-        if stack is not None:  # refuse now what would be refused after extraction
+        if (
+            stack is not None and recording is None
+        ):  # refuse now what would be refused after extraction
             blank = np.zeros((stack.shape[0], 1), np.float32)
             whole = Recording(Traces(blank, rate=stack.rate), name=stack.name)
         if whole is not None:
@@ -205,6 +221,25 @@ def opening(
         raise
     limits = None if stack is None else contrast_limits(stack)
     return Opened(config, stack, rois, recording, accompaniment, limits, positions)
+
+
+def _movie_of(
+    config: SourceConfig, recording: Recording
+) -> tuple[Stack, SourceConfig] | None:
+    """Open the movie that suite2p kept beside its traces, if there is one."""
+    from napari_cebra import io
+    from napari_cebra.io.binary import registered_movie
+    from napari_cebra.io.suite2p import suite2p_plane
+
+    plane = None if config.rois is None else suite2p_plane(config.rois)
+    if plane is None or recording.rois is None:
+        return None
+    found = registered_movie(plane, recording.rois.shape, recording.n_frames)
+    if found is None:
+        return None
+    path, layout = found
+    config = replace(config, dataset=str(layout))
+    return io.open_stack(path, None, config.dataset, recording.rate), config
 
 
 def built_in(which: str, seed: int) -> Generator[Progress, None, Opened]:
@@ -249,7 +284,17 @@ def recognise_layer(layer: Any) -> Recognised:
         axes_choices=axes_choices(axes),
         to_choose=tuple((a, n) for a, n in zip(axes, shape, strict=True) if a in "CZ"),
         lengths=tuple(shape),
+        pixel_um=_pixel_of(layer),
     )
+
+
+def _pixel_of(layer: Any) -> tuple[float, float] | None:
+    """Return the size of a layer's pixels, where its scale is a length."""
+    y, x = (float(abs(step)) for step in layer.scale[-2:])
+    units = [MICROMETRES.get(str(unit)) for unit in layer.units[-2:]]
+    if units[0] is None or units[1] is None or not (y > 0 and x > 0):
+        return None
+    return y * units[0], x * units[1]
 
 
 def reading_table(
