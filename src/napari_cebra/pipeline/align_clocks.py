@@ -134,10 +134,9 @@ def place_log(
             )
         clock = ClockMap.from_rates(1.0, log.rate, 0.0, log.start_s)
     else:
+        rows = row_times(table, column, log.per_second)
         if log.times is not None:
             rows = _one_per_row(read_times(log.times), table)
-        else:
-            rows = row_times(table, column, log.per_second)
         if rows is None:
             raise InvalidInput(
                 f"{table.name} has {table.n_rows} rows for {at.size} imaging frames "
