@@ -77,7 +77,8 @@ def test_each_option_is_a_setting():
         *("--align", "rates", "--align-rate", "100", "--align-start", "-2"),
         *("--align-times", "camera.csv"),
         *("--align-per-second", "1000", "--align-pin", "both"),
-        *("--align-tolerance", "0.002", "--resample", "nearest"),
+        *("--align-tolerance", "0.002", "--align-match", "0.9"),
+        *("--resample", "nearest"),
         *("--resample-discrete", "majority", "--resample-gap", "3"),
         *("--stimulus-align", "times", "--stimulus-align-start", "4"),
     )
@@ -89,6 +90,7 @@ def test_each_option_is_a_setting():
             times=TimesConfig("camera.csv"),
             pin="both",
             tolerance_s=0.002,
+            min_match=0.9,
             rate=100,
             start_s=-2,
             per_second=1000,

@@ -75,6 +75,12 @@ def add_clock_options(group: argparse._ArgumentGroup) -> None:
             help="largest residual of a pair, in seconds (default 0.01)",
         )
         add(
+            f"--{option}-match",
+            type=float,
+            metavar="SHARE",
+            help="of the pulses that must find a partner (default 0.8)",
+        )
+        add(
             f"--{option}-rate",
             type=float,
             metavar="HZ",
@@ -143,6 +149,7 @@ def _log(base: LogConfig, given: dict[str, Any], option: str) -> LogConfig:
         "imaging": _times(given[f"{option}_imaging"], f"{flag}-imaging"),
         "pin": given[f"{option}_pin"],
         "tolerance_s": given[f"{option}_tolerance"],
+        "min_match": given[f"{option}_match"],
         "rate": given[f"{option}_rate"],
         "start_s": given[f"{option}_start"],
         "per_second": given[f"{option}_per_second"],

@@ -123,7 +123,7 @@ def aligning(
             table, placed = _events_on_frames(table, log.clock, at, placed)
             if variables is None:
                 variables = table_variables(table, source, target)
-            clocks = (column, _own_column(align.behaviour))
+            clocks = (column, _own_column(align.behaviour, source.variables))
             variables = [v for v in variables if v.name not in clocks]
         else:
             table = table.on_frames(
@@ -207,7 +207,9 @@ def _events_on_frames(
     return table.moved(clock.to).on_frames(at.size, at, "the recording"), SameRows()
 
 
-def _own_column(log: LogConfig) -> str | None:
+def _own_column(log: LogConfig, file: str | None) -> str | None:
     """Return the column of a log that holds its pulses, which are no variable."""
     pulses = log.pulses
-    return None if pulses is None or pulses.file is not None else pulses.column
+    if pulses is None or pulses.file not in (None, file):
+        return None
+    return pulses.column
