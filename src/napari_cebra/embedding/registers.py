@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +33,15 @@ _WORDS = ir.VectorType(_WORD, _WIDTH)
 _PIECES = range(0, LANES, _WIDTH)
 
 
+intrinsic: Any = extending.intrinsic
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function on its first call ever, and keep the code."""
-    options = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # no folder to keep the compiled code in
-        return numba.njit(**options)(function)
+        return numba.njit(nogil=True, error_model="numpy")(function)
 
 
 class _Vector:
