@@ -151,7 +151,8 @@ class TracesStep(Step):
         )
         if stack is None and recording is None:
             self.announce(
-                "locked", reason="Nothing is open: load a recording in step 1 first."
+                "locked",
+                reason="Nothing is open: load a recording first, in the step Load.",
             )
         elif stack is None and self.rois.value().path is None:
             n = recording.traces.n_rois if recording is not None else 0
@@ -260,12 +261,13 @@ class TracesStep(Step):
         extracted = result.recording.rois
         if not same_masks(workspace.rois, extracted):
             workspace.set_rois(extracted, forget_history=workspace.rois is None)
-        self._take(result)
+        n = result.recording.traces.n_rois
+        self._take(result, f"{counted(n)} extracted; none is flagged.")
         self.session.autosave()
         self.session.show_traces()
         self.completed.emit()
 
-    def _take(self, result: Extracted) -> None:
+    def _take(self, result: Extracted, said: str) -> None:
         """Set the recording and what is known of it; the same ROIs stay selected."""
         workspace = self.session.workspace
         picked = workspace.selection.rois
@@ -276,8 +278,7 @@ class TracesStep(Step):
         if result.report.notes:
             self.message.warning("\n".join(result.report.notes))
         else:
-            total = result.recording.traces.n_rois
-            self.message.info(f"{counted(total)} extracted; none is flagged.")
+            self.message.info(said)
 
     def _on_trace_state(self) -> None:
         """Show what was found out of traces that were loaded, and what is tried."""
@@ -332,7 +333,8 @@ class TracesStep(Step):
             workspace.trace_state.trying,
             applied_settings(result.recording),
         )
-        self._take(result)
+        n = result.recording.traces.n_rois
+        self._take(result, f"Traces of {counted(n)} computed; none is flagged.")
         self.session.autosave()
         if trying != applied:  # the person went on
             workspace.trace_state.try_settings(trying)
