@@ -42,7 +42,9 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
     manifest = PluginManifest.from_distribution(NAME)
     manifest.validate_imports()
     patterns = [p for r in manifest.contributions.readers for p in r.filename_patterns]
-    assert patterns == ["*.cebra.json", "*.cebra"]
+    assert {"*.cebra.json", "*.cebra", "*.nwb", "*.h5", "*.bin"} <= set(patterns)
+    taken = {"*.tif", "*.tiff", "*.npy", "*.csv", "*.avi", "*.mp4", "*"}
+    assert not taken & set(patterns), "napari would ask which plugin to use"
     assert {w.display_name for w in manifest.contributions.widgets} == {
         "CEBRA",
         "Load",
@@ -112,6 +114,28 @@ def test_what_napari_reads_itself_is_not_claimed(tmp_path):
         assert get_reader(str(tmp_path / name)) is None
     (tmp_path / "x.cebra").mkdir()
     assert get_reader(str(tmp_path / "x.cebra")) is None
+
+
+@pytest.mark.gui
+def test_a_recording_that_napari_does_not_read_goes_to_the_first_step(
+    viewer, qtbot, tmp_path
+):
+    frames = np.arange(10 * 12 * 14, dtype=np.int16).reshape(10, 12, 14)
+    path = tmp_path / "data.bin"
+    frames.tofile(path)
+    viewer.open(str(path), plugin=None)
+    load = docks.open_dock(viewer, docks.CEBRA).load
+    qtbot.waitUntil(lambda: load.source.recognised() is not None, timeout=20_000)
+    assert load.path.value() == path
+    load.source._layout.rows.setValue(12)
+    load.source._layout.columns.setValue(14)
+    qtbot.waitUntil(
+        lambda: load.source.recognised().lengths == (10, 12, 14), timeout=20_000
+    )
+    load.button.click()
+    stack = load.session.workspace
+    qtbot.waitUntil(lambda: stack.stack is not None, timeout=20_000)
+    np.testing.assert_array_equal(stack.stack.read(0, 10), frames)
 
 
 @pytest.mark.gui

@@ -135,7 +135,7 @@ def read_suite2p(
             "folder for another."
         )
     stat = _stat(plane / "stat.npy")
-    settings = _settings(plane)
+    settings = suite2p_settings(plane)
     fluorescence = _matrix(plane / "F.npy", len(stat))
     rate = _rate(settings, rate, notes)
     shape = _shape(settings, stat, shape, notes)
@@ -189,7 +189,7 @@ def _stat(path: Path) -> list[Mapping[str, Any]]:
     return stat
 
 
-def _settings(plane: Path) -> dict[str, Any]:
+def suite2p_settings(plane: Path) -> dict[str, Any]:
     """Everything that ``ops.npy``, or its successors in suite2p 1.x, say."""
     found: dict[str, Any] = {}
     for name in ("settings.npy", "db.npy", "reg_outputs.npy", "detect_outputs.npy"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cebra.pipeline.behaviour import attach_movie, attach_table
-from napari_cebra.pipeline.config import STIMULUS
+from napari_cebra.pipeline.align import aligning
+from napari_cebra.pipeline.behaviour import attach_movie
+from napari_cebra.pipeline.config import DETECT, STIMULUS
+from napari_cebra.pipeline.motion import corrected_stack, estimate_motion
 from napari_cebra.pipeline.roi_traces import (
     program_traces,
     read_rois,
@@ -15,6 +17,7 @@ from napari_cebra.pipeline.roi_traces import (
 )
 from napari_cebra.recording import InvalidInput, Progress, Recording
 from napari_cebra.traces import dff
+from napari_cebra.traces.detection import detect
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -41,18 +44,16 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
         If a file cannot be read, or parts do not fit together.
     """
     source = config.source
-    _check_files(source)
-    recording = yield from _activity(source, config.dff)
-    if source.variables is not None:
-        from napari_cebra.io import read_table
-
-        table = read_table(source.variables)
-        recording = attach_table(recording, table, source, config.target)
-    elif source.shown_column is not None or source.valid_column is not None:
+    _check_files(config)
+    recording = yield from _activity(config)
+    named = source.shown_column is not None or source.valid_column is not None
+    if source.variables is None and source.stimulus_log is None and named:
         raise InvalidInput(
             "Columns were named, but no table that holds them; give the table of "
             "variables too."
         )
+    aligned = yield from aligning(recording, source, config.align, config.target)
+    recording = aligned.recording
     movie = None
     if source.movie is not None:
         from napari_cebra.io import open_movie
@@ -63,11 +64,10 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
     return recording
 
 
-def _activity(
-    source: SourceConfig, settings: DffSettings
-) -> Generator[Progress, None, Recording]:
+def _activity(config: PipelineConfig) -> Generator[Progress, None, Recording]:
+    source, settings = config.source, config.dff
     if source.stack is not None:
-        return (yield from _from_stack(source, settings))
+        return (yield from _from_stack(config))
     if source.traces is not None:
         return _from_traces(source, settings)
     if source.spikes is not None:
@@ -75,7 +75,7 @@ def _activity(
 
         yield Progress(0, 1, "files", "Reading spikes")
         return bin_spikes(read_spikes(source.spikes), source.bin_s)
-    if source.rois is not None and not source.rois.startswith("grid:"):
+    if source.rois is not None and not _is_made(source.rois):
         yield Progress(0, 1, "files", "Reading ROIs and traces")
         return _from_program(source, _roi_file(source), settings)
     raise InvalidInput(
@@ -84,16 +84,16 @@ def _activity(
     )
 
 
-def _from_stack(
-    source: SourceConfig, settings: DffSettings
-) -> Generator[Progress, None, Recording]:
+def _from_stack(config: PipelineConfig) -> Generator[Progress, None, Recording]:
     from napari_cebra.io import open_stack
 
+    source, settings = config.source, config.dff
     assert source.stack is not None
     if source.rois is None:
         raise InvalidInput(
             "A stack needs ROIs: give a file or folder of ROIs (label image, ImageJ, "
-            "suite2p, CaImAn, minian, NWB), or grid:N for tiles of N × N pixels."
+            "suite2p, CaImAn, minian, NWB), detect to have cells found, or grid:N for "
+            "tiles of N × N pixels."
         )
     with open_stack(
         source.stack, axes=source.axes, dataset=source.dataset, rate=source.rate
@@ -101,6 +101,12 @@ def _from_stack(
         shape = stack.shape[1:]
         if source.rois.startswith("grid:"):
             rois = read_rois(source.rois, shape)
+        elif source.rois == DETECT:
+            motion = yield from estimate_motion(stack, config.motion)
+            still = corrected_stack(stack, motion)
+            rois = (yield from detect(still, config.detection)).rois
+            made = yield from roi_traces(stack, rois, settings, motion)
+            return made.recording.with_step("detect", **config.detection.to_json())
         else:
             yield Progress(0, 1, "files", "Reading ROIs")
             file = _roi_file(source, shape)
@@ -114,7 +120,8 @@ def _from_stack(
                     )
                 return recording
             rois = file.rois
-        made = yield from roi_traces(stack, rois, settings)
+        motion = yield from estimate_motion(stack, config.motion)
+        made = yield from roi_traces(stack, rois, settings, motion)
     return made.recording
 
 
@@ -159,19 +166,28 @@ def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
     return recording if made is None else with_dff(recording, made)
 
 
-def _check_files(source: SourceConfig) -> None:
+def _check_files(config: PipelineConfig) -> None:
     """Ask for every file before the first of them is read for minutes."""
-    for what in ("stack", "traces", "spikes", "variables", "movie"):
-        path = getattr(source, what)
+    source = config.source
+    whats = ("stack", "traces", "spikes", "variables", "stimulus_log", "movie")
+    files = [(what.replace("_", " "), getattr(source, what)) for what in whats]
+    files += [("times", path) for path in config.align.files]
+    for what, path in files:
         if path is not None and not Path(path).exists():
             raise InvalidInput(
                 f"There is no file {path} ({what}); check the path and its spelling."
             )
     rois = source.rois
-    if rois is not None and not rois.startswith("grid:") and not Path(rois).exists():
+    if rois is not None and not _is_made(rois) and not Path(rois).exists():
         raise InvalidInput(
-            f"There are no ROIs at {rois}; give a file or folder of ROIs, or grid:N."
+            f"There are no ROIs at {rois}; give a file or folder of ROIs, detect, or "
+            "grid:N."
         )
+
+
+def _is_made(rois: str) -> bool:
+    """Whether the ROIs come from no file."""
+    return rois == DETECT or rois.startswith("grid:")
 
 
 def _check_target(recording: Recording, config: PipelineConfig) -> None:

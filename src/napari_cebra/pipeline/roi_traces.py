@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from napari_cebra.pipeline.motion import corrected_stack, with_motion
 from napari_cebra.pipeline.trace_report import trace_notes
 from napari_cebra.recording import InvalidInput, Recording, RoiSet
 from napari_cebra.traces import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_cebra.io.roi_file import RoiFile
     from napari_cebra.io.suite2p import Suite2pFolder
     from napari_cebra.recording import Progress, Traces
+    from napari_cebra.traces.motion import Motion
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,10 @@ class RoiTraces:
 
 
 def roi_traces(
-    stack: Stack, rois: RoiSet, settings: DffSettings | None = None
+    stack: Stack,
+    rois: RoiSet,
+    settings: DffSettings | None = None,
+    motion: Motion | None = None,
 ) -> Generator[Progress, None, RoiTraces]:
     """Extract the accepted ROIs in one pass and compute their dF/F.
 
@@ -59,6 +64,9 @@ def roi_traces(
     stack : Stack
     rois : RoiSet
     settings : DffSettings, optional
+    motion : Motion, optional
+        Of the stack; undone as it is read. Rows whose frame could not be
+        registered are not used.
 
     Yields
     ------
@@ -77,8 +85,10 @@ def roi_traces(
             "None of the ROIs is accepted, so there is nothing to extract; accept at "
             "least one."
         )
-    extraction = yield from extract(stack, kept, pictures=MOST_FRAMES)
-    made = dff(extraction.raw, extraction.neuropil, settings)
+    still = corrected_stack(stack, motion)
+    extraction = yield from extract(still, kept, pictures=MOST_FRAMES)
+    used = None if motion is None else ~motion.failed
+    made = dff(extraction.raw, extraction.neuropil, settings, used)
     recording = Recording(
         made.traces,
         rois=kept,
@@ -86,6 +96,7 @@ def roi_traces(
         neuropil=extraction.neuropil,
         name=stack.name,
     )
+    recording = with_motion(recording, motion)
     source = () if stack.source is None else (stack.source.path,)
     recording = recording.with_step("extract", *source, rois=len(kept), kind=kept.kind)
     short = None if extraction.rings is None else extraction.rings.short

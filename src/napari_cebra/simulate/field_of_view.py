@@ -74,7 +74,7 @@ def draw_field_of_view(rng: np.random.Generator, config: V1Movie) -> FieldOfView
         shape=(canvas[0] * canvas[1], config.n_cells),
         dtype=np.float32,
     )
-    rois = _labelled(shapes, canvas, shape)
+    rois = label_shapes(shapes, canvas, shape)
     # A soma displaces part of the neuropil; what lies above and below remains.
     displaced = shapes @ rng.uniform(0.2, 0.45, config.n_cells).astype(np.float32)
     texture = 1 + 0.15 * _smooth_noise(rng, canvas, 1.5)
@@ -240,7 +240,7 @@ def _soma(
     return (y * canvas[1] + x)[kept], weight[kept].astype(np.float32)
 
 
-def _labelled(
+def label_shapes(
     shapes: sparse.csr_matrix, canvas: tuple[int, int], shape: tuple[int, int]
 ) -> RoiSet:
     """Give each pixel to the cell that is strongest there, if at least half."""

@@ -139,7 +139,7 @@ def extract(
     drawn = Pictures((height, width), compiled) if pictures > 0 else None
     every = -(-n_frames // max(pictures, 1))
     reported = -math.inf  # the first block tells at once what is under way
-    with ThreadPoolExecutor(threads) as pool, closing(_blocks(stack)) as blocks:
+    with ThreadPoolExecutor(threads) as pool, closing(stack_blocks(stack)) as blocks:
         for start, frames in blocks:
             drawing = None
             if drawn is not None:
@@ -149,7 +149,7 @@ def extract(
                 drawing.result()
             span = slice(start, start + len(frames))
             if not np.isfinite(sums.frames).all():
-                raise InvalidInput(_not_finite(frames, sums.frames, start))
+                raise InvalidInput(not_finite(frames, sums.frames, start))
             means = sums.masks / weight
             raw[span], ring[span] = means[:, : len(rois)], means[:, len(rois) :]
             frame_mean[span] = sums.frames / (height * width)
@@ -209,8 +209,8 @@ def _masks(
     return MaskSums(pixels, weights, indptr, rois.shape, threads, compiled), weight
 
 
-def _blocks(stack: StackLike) -> Generator[tuple[int, np.ndarray], None, None]:
-    """Blocks of frames with their first frame, the next one read meanwhile."""
+def stack_blocks(stack: StackLike) -> Generator[tuple[int, np.ndarray], None, None]:
+    """Yield blocks of frames with their first frame, the next one read meanwhile."""
     n_frames, height, width = stack.shape
     frame_bytes = height * width * _plain(np.dtype(stack.dtype)).itemsize
     size = int(np.clip(BLOCK_BYTES // max(frame_bytes, 1), 1, BLOCK_FRAMES))
@@ -243,7 +243,8 @@ def _plain(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.uint16 if dtype.kind == "u" else np.int16)
 
 
-def _not_finite(frames: np.ndarray, sums: np.ndarray, start: int) -> str:
+def not_finite(frames: np.ndarray, sums: np.ndarray, start: int) -> str:
+    """Return which pixel of a block is not finite, and what to do about it."""
     n = int(np.flatnonzero(~np.isfinite(sums))[0])
     bad = ~np.isfinite(frames[n])
     if not bad.any():

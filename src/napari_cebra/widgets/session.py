@@ -103,6 +103,14 @@ class Session(QObject):
         """The napari viewer."""
         return self._viewer()
 
+    @property
+    def n_frames(self) -> int | None:
+        """Imaging frames of what is open; None if nothing is."""
+        recording, stack = self.workspace.recording, self.workspace.stack
+        if recording is not None:
+            return recording.n_frames
+        return None if stack is None else stack.shape[0]
+
     def show_traces(self) -> None:
         """Open the dock of the traces, with one ROI selected: empty it says nothing."""
         from napari_cebra.widgets import docks
