@@ -93,10 +93,7 @@ class RoiTable(LinkedTable):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace, sorted_by=1)
         self.setToolTip("Click a row to select the ROI everywhere; Space rejects it")
-        header = self.horizontalHeader()
-        header.setMinimumSectionSize(24)
-        header.setStyleSheet("QHeaderView::section { padding: 1px; }")
-        self.setStyleSheet("QTableView::item { padding: 0px; }")
+        self.horizontalHeader().setMinimumSectionSize(24)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.clicked.connect(self._on_clicked)
 

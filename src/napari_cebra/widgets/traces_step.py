@@ -125,7 +125,7 @@ class TracesStep(Step):
         layer_rois = None
         if choice.source == "layer":
             layer_rois = rois_of_layer(self.session, choice.layer)
-        stack = workspace.stack
+        stack, motion = workspace.stack, workspace.motion
         source = self.session.config.source
         self.session.config = replace(
             self.session.config,
@@ -133,11 +133,11 @@ class TracesStep(Step):
             source=replace(source, rois=rois_text(choice), reextract=choice.reextract),
         )
         preferences.remember("dff", settings.to_json())
-        accompaniment = self.session.accompaniment
+        company = self.session.accompaniment
         self.start_job(
             "extraction",
             "Extracting",
-            lambda: extracting(stack, choice, layer_rois, settings, accompaniment),
+            lambda: extracting(stack, choice, layer_rois, settings, company, motion),
             self._on_extracted,
             stopped_text="Extraction was cancelled; the traces from before are kept.",
         )
