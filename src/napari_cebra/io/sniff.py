@@ -166,12 +166,14 @@ def _hdf5(path: Path) -> Sniffed:
         return _mat5(path)
     axes: list[int] = []
     units: list[str] = []
+    masks: list[str] = []
 
     def visit(name: str, item: object) -> None:
         if name.endswith("UnitTimes"):
             units.append(name)
-        masks = name.endswith("/image_mask")  # of NWB: three axes, but no frames
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" and not masks:
+        if name.endswith(("/image_mask", "/pixel_mask")):
+            masks.append(name)  # of NWB: up to three axes, but no frames
+        elif isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf":
             axes.append(item.ndim)
 
     with reading(path.name, "HDF5", "save it again"):
@@ -183,7 +185,7 @@ def _hdf5(path: Path) -> Sniffed:
                 return Sniffed("table")
             file.visititems(visit)
     if nwb and not units:
-        return _nwb(path, has_traces=2 in axes)
+        return _nwb(path, has_traces=2 in axes, has_masks=bool(masks))
     if units:
         return Sniffed("spikes")
     if max(axes, default=0) >= 3:
@@ -191,12 +193,12 @@ def _hdf5(path: Path) -> Sniffed:
     return Sniffed("traces")
 
 
-def _nwb(path: Path, has_traces: bool) -> Sniffed:
+def _nwb(path: Path, has_traces: bool, has_masks: bool) -> Sniffed:
     try:
         nwb_datasets(path)
     except InvalidInput:  # no movie, or one that is in another file
         if has_traces:
-            return Sniffed("traces")
+            return Sniffed("rois", ("traces",)) if has_masks else Sniffed("traces")
         raise
     return Sniffed("stack", ("traces",) if has_traces else ())
 

@@ -141,7 +141,7 @@ def source_config(
     if choice.kind == "stack":
         fields |= {"dataset": choice.data_set, "axes": choice.axes or None}
         fields["stack"] = _text(path)
-    elif choice.kind == "suite2p":
+    elif choice.kind in ("suite2p", "program"):
         fields["rois"] = _text(path)
     elif choice.kind == "spikes":
         fields |= {"spikes": _text(path), "bin_s": choice.bin_s}

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from napari_cebra.widgets.session import Session
 
 _SETTLE_MS = 250
+_DFF_TITLE = "dF/F and events"
 
 
 class TracesStep(Step):
@@ -53,7 +54,7 @@ class TracesStep(Step):
         self._told: TraceReport | None = None
         self.rois = RoiForm()
         self.dff = DffForm()
-        self.dff_fold = Fold("dF/F and events", self.dff)
+        self.dff_fold = Fold(_DFF_TITLE, self.dff)
         self.dff_fold.setToolTip(
             "Neuropil, baseline, artefacts, events; the selected ROI follows at once, "
             "all others when you pause"
@@ -170,6 +171,11 @@ class TracesStep(Step):
         has_raw = recording is not None and recording.raw is not None
         self.dff.set_neuropil_available(
             recording is None or not has_raw or recording.neuropil is not None
+        )
+        ready = stack is None and recording is not None and not has_raw
+        self.dff_fold.setEnabled(not ready)
+        self.dff_fold.setTitle(
+            "dF/F and events: the traces came ready" if ready else _DFF_TITLE
         )
         rate = getattr(recording, "rate", None) or getattr(stack, "rate", None)
         self.dff.set_rate(rate)
