@@ -13,13 +13,13 @@ error of fitting repeats 1-8 and decoding 9, then repeats 1-9 fitted and 10 deco
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import tifffile
+from rows import row, write
 from sklearn.neighbors import KNeighborsClassifier
 
 from napari_cebra.io import open_stack
@@ -153,10 +153,20 @@ def main() -> None:
     options = parser.parse_args()
     results = measure(options.cells, options.seeds, options.pixels)
     print(table(results))
-    if options.json is not None:
-        options.json.write_text(
-            json.dumps({"results": results, "published": PUBLISHED}, indent=1)
-        )
+    write(
+        options.json,
+        [
+            row(
+                f"raw_{r['cells']}_cells_{r['frames']}_frames_seed_{r['seed']}"
+                + ("_pixels" if r["pixels"] else ""),
+                r["within_1s"],
+                "share within 1 s",
+                PUBLISHED["Neuropixels"][r["frames"]].get(r["cells"]),
+                "raw kNN, published, Neuropixels",
+            )
+            for r in results
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
-import json
 import threading
 import time
 from collections import defaultdict
@@ -26,6 +25,7 @@ import napari
 import numpy as np
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtTest import QTest
+from rows import row, write
 
 from napari_cebra.embedding import TrainConfig
 from napari_cebra.pipeline.config import PipelineConfig, TargetConfig
@@ -38,6 +38,7 @@ from napari_cebra.viewer.registry import jobs_of, workspace_of
 from napari_cebra.viewer.trace_plot import TracePlot
 from napari_cebra.viewer.training_plot import TrainingPlot
 
+CASES = "idle", "training", "training and scrubbing", "results drawn"
 WARM_UP = 3.0
 SLOTS = {
     Job: ("_on_yielded",),  # napari's own progress bar is moved apart from it
@@ -226,14 +227,20 @@ def main() -> None:
     found["snapshots"] = len(snapshots)
     slider.close()
     viewer.close()
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
-    for name in ("idle", "training", "training and scrubbing", "results drawn"):
-        row = found[name]
-        late = ", ".join(f"{q} {row[f'late_{q}_ms']}" for q in ("p50", "p99", "max"))
+    write(
+        options.json,
+        [
+            row(f"{slot}, {name}", times["max"], "ms")
+            for name in CASES
+            for slot, times in found[name]["slots"].items()
+        ],
+    )
+    for name in CASES:
+        case = found[name]
+        late = ", ".join(f"{q} {case[f'late_{q}_ms']}" for q in ("p50", "p99", "max"))
         print(f"{name}: event loop late by {late} ms; slots (ms):")
         print(f"    {'':28s}  calls  median  longest  (work: median  longest)")
-        for slot, times in row["slots"].items():
+        for slot, times in case["slots"].items():
             clock = f"{times['p50']:7.1f} {times['max']:8.1f}"
             work = f"{times['work_p50']:15.1f} {times['work_max']:8.1f}"
             print(f"    {slot:28s} {times['calls']:6d} {clock} {work}")

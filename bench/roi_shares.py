@@ -12,11 +12,12 @@ shares are of place cells.
 from __future__ import annotations
 
 import argparse
-import json
+import statistics
 import time
 from pathlib import Path
 
 import numpy as np
+from rows import row, write
 
 from napari_cebra.embedding import AttributionConfig, separation
 from napari_cebra.embedding.attribution import METHODS
@@ -50,8 +51,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found = [judge(seed) for seed in range(options.seeds)]
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+    write(
+        options.json,
+        [
+            row(
+                f"roi_shares_{method}",
+                statistics.fmean(r[method]["auc"] for r in found),
+                "AUC",
+            )
+            for method in METHODS
+        ],
+    )
     print(f"{'method':22} AUC by seed, place cells among the {TOP} largest, seconds")
     for method in METHODS:
         each = [run[method] for run in found]

@@ -1,7 +1,7 @@
 """Several recordings trained together: how animals agree on held-out laps.
 
-Run: ``python bench/sessions.py [--seeds N] [--animals N] [--threads N]``. How long a
-step takes is in ``bench/train.py`` (`step_multisession`).
+Run: ``python bench/sessions.py [--seeds N] [--animals N] [--threads N] [--json FILE]``.
+How long a step takes is in ``bench/train.py`` (`step_multisession`).
 
 Animals run on the same simulated track, each with place cells of its own; the last
 fifth of the laps is held out. For each ordered pair of animals a linear map is
@@ -15,8 +15,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import warnings
+from pathlib import Path
 
 import numpy as np
+from rows import row, write
 from sklearn.linear_model import LinearRegression
 
 from napari_cebra.embedding import ContinuousPairs, MixedPairs, TrainConfig
@@ -93,8 +95,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--animals", type=int, default=4)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
+    rows = []
     for seed in range(options.seeds):
         found = measure_consistency(seed, options.animals, options.threads)
         print(
@@ -102,6 +106,10 @@ def main() -> None:
             f"({min(found):.3f} to {max(found):.3f}, {len(found)} pairs)",
             flush=True,
         )
+        rows.append(
+            row(f"consistency_heldout_seed_{seed}", float(np.mean(found)), "R²")
+        )
+    write(options.json, rows)
 
 
 if __name__ == "__main__":

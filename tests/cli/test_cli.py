@@ -91,6 +91,7 @@ def test_the_encoder_by_its_length(arguments, v1, tmp_path):
 def test_traces_are_those_of_a_script(arguments, v1, tmp_path):
     words = ["--preset", "Allen", "--neuropil", "fitted", "--baseline-window", "20"]
     words += ["--deconvolve", "--decay", "0.4", "--artefacts", "30"]
+    words += ["--percentile", "15", "--smallest-event", "2"]
     chosen = parser().parse_args([*arguments, *words])
     config = configuration(chosen)
     settings = replace(
@@ -100,6 +101,8 @@ def test_traces_are_those_of_a_script(arguments, v1, tmp_path):
         deconvolve=True,
         decay_s=0.4,
         artefact_threshold=30.0,
+        percentile=15.0,
+        minimal_event=2.0,
     )
     assert config.dff == settings
     recording = pipeline.exhaust(pipeline.load_recording(config))
@@ -403,3 +406,16 @@ def test_help_tells_how(capsys):
     text = capsys.readouterr().out
     assert "looked up, not painted" in text
     assert "grid:4" in text
+
+
+def test_what_is_to_be_known_of_traces_is_printed_first(capsys):
+    from napari_cebra.cli.report import print_notes
+    from napari_cebra.recording import Recording, Traces
+
+    recording = Recording(Traces(np.eye(4)))
+    recording = recording.with_step("read CaImAn", "a.hdf5", notes=["No rate."])
+    print_notes(recording.with_step("dff", notes=["1 of 4 ROIs is flagged."]))
+    assert capsys.readouterr().out.splitlines() == [
+        "Note: No rate.",
+        "Note: 1 of 4 ROIs is flagged.",
+    ]

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from napari_cebra.decoding import (
     contiguous_folds,
@@ -115,3 +117,26 @@ def test_cutting_keeps_rows_without_a_stretch():
     part = np.array([1, 1, 1, 1, 2, 2])
     cut = cut_segments(segment, part)
     assert np.array_equal(cut, [0, 0, -1, 1, 2, 2])
+
+
+def test_rows_set_aside_belong_to_the_part_around_them():
+    part = np.array([0, 1, 0, 1, 0, 0, 2, 0, 2, 0])
+    cut = cut_segments(np.zeros(10, int), part)
+    assert np.array_equal(cut, [0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
+
+
+@given(st.lists(st.integers(1, 12), min_size=12, max_size=40), st.integers(0, 6))
+def test_windows_over_rows_set_aside_never_come_near_the_test(runs, gap):
+    usable = np.repeat(np.arange(len(runs)) % 2 == 0, runs)
+    row = np.arange(usable.size)
+    assume(usable.sum() >= 40)
+    try:
+        folds = contiguous_folds(usable, gap)
+    except InvalidInput:
+        assume(False)
+    for split in folds:
+        cut = split.refitting(np.zeros(usable.size, int))
+        test = row[split.test]
+        for stretch in np.unique(cut[split.refit]):
+            away = np.abs(row[cut == stretch][:, None] - test).min()
+            assert away > gap

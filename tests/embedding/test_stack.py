@@ -1,10 +1,13 @@
 """The fast way through the layers is the plain way, forward and backward."""
 
+import copy
+
 import pytest
 import torch
 
-from napari_cebra.embedding import TrainConfig
+from napari_cebra.embedding import TrainConfig, fused
 from napari_cebra.embedding.architectures import Network, parse
+from napari_cebra.embedding.loop import _threads
 from napari_cebra.embedding.stack import layers_at_once, steps_of
 from napari_cebra.embedding.windows import Windows
 
@@ -17,6 +20,15 @@ NAMES = [
 ]
 
 
+@pytest.fixture(params=["compiled", "PyTorch"])
+def way(request, monkeypatch):
+    if request.param == "PyTorch":
+        monkeypatch.setattr(fused, "kernels", lambda name: None)
+    elif fused.kernels("encoder_kernels") is None:
+        pytest.skip("numba is missing, or the processor has no AVX2")
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rows", [60, 3000])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
@@ -41,6 +53,39 @@ def test_latents_and_gradients_are_those_of_autograd(name, rows, dropout, kind):
         found.append([latents, *torch.autograd.grad(loss, list(network.parameters()))])
     for plain, fast in zip(*found, strict=True):
         torch.testing.assert_close(fast, plain)
+
+
+def assert_close(found, expected):
+    """Rounding grows with the sums, so it is compared with the largest number."""
+    error = (found.double() - expected.double()).abs().max()
+    assert float(error / expected.abs().max()) < 1e-5
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("widths", [(37, 70, 5), (1, 3, 2), (9, 32, 40)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_any_width_gives_the_gradients_of_double_precision(name, widths, threads):
+    neurons, _, latents = widths
+    generator = torch.Generator().manual_seed(0)
+    architecture = parse(name)
+    network = Network(architecture, *widths, generator)
+    x = torch.randn(900, neurons, generator=generator)
+    rows = torch.randint(20, 880, (500,), generator=generator)
+    towards = torch.randn(500, latents, generator=generator)
+    config = TrainConfig(input_dropout=0.0)
+    found = []
+    for kind in (torch.float64, torch.float32, torch.float32):
+        own = copy.deepcopy(network).to(kind)
+        given = network.mean(x).to(kind)
+        windows = Windows(given, architecture, config, generator)
+        with _threads(threads):
+            y = windows.embed(own, rows)
+            grads = torch.autograd.grad((y * towards).sum(), list(own.parameters()))
+        found.append([y, *grads])
+    for expected, once, again in zip(*found, strict=True):
+        assert_close(once, expected)
+        assert torch.equal(once, again)
 
 
 def test_layers_run_over_the_recording_while_windows_hold_more_positions():

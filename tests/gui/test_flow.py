@@ -307,11 +307,11 @@ def test_dff_follows_the_form_and_curation_can_be_undone(person, v1):
     n = workspace.recording.traces.n_rois
     first = int(workspace.recording.roi_ids[0])
     workspace.selection.set_rois([first])
-    person.clicks(step.reject_button)
+    person.clicks(step.curation.reject_button)
     assert not workspace.rois.accepted[0]
-    person.clicks(step.undo_button)
+    person.clicks(step.curation.undo_button)
     assert workspace.rois.accepted.all()
-    person.clicks(step.redo_button)
+    person.clicks(step.curation.redo_button)
     assert step.button.text() == "Leave rejected ROIs out"
     person.clicks(step.button)
     assert workspace.recording.traces.n_rois == n - 1

@@ -113,7 +113,9 @@ def stack(tmp_path):
     return tmp_path / "stack.tif"
 
 
-def test_a_table_of_the_wrong_length(dock, qtbot, tmp_path, stack):
+def test_a_table_of_another_length_waits_for_the_align_step(
+    dock, qtbot, tmp_path, stack
+):
     table = tmp_path / "short.csv"
     table.write_text("speed\n" + "\n".join(str(k) for k in range(31)))
     dock.load.fold.setValue(True)
@@ -122,14 +124,14 @@ def test_a_table_of_the_wrong_length(dock, qtbot, tmp_path, stack):
     idle(dock, qtbot)
     dock.load.button.click()
     idle(dock, qtbot)
-    check(dock.load.behaviour.table_message, "31 rows", "40")
-    check(dock.load.message, "31 rows", "40")
-    still_open(dock)
+    said = "short.csv has 31 rows for 40 frames: align them in the Align step."
+    for message in (dock.load.behaviour.table_message, dock.load.message):
+        assert (message.level(), message.text()) == ("warning", said)
+    assert dock.session.workspace.stack.shape[0] == 40
+    assert dock.session.accompaniment.is_waiting(40)
 
 
-def test_a_table_of_the_wrong_length_is_told_before_loading(
-    dock, qtbot, tmp_path, stack
-):
+def test_a_table_of_another_length_is_told_before_loading(dock, qtbot, tmp_path, stack):
     form, message = dock.load.behaviour, dock.load.behaviour.table_message
     dock.show_step(dock.load)
     dock.load.fold.setValue(True)
@@ -140,11 +142,12 @@ def test_a_table_of_the_wrong_length_is_told_before_loading(
     assert (message.level(), message.text()) == ("info", "16 rows, 1 column.")
     dock.load.path.setValue(stack)
     idle(dock, qtbot)
-    check(message, "16 rows", "40 frames")
+    waiting = "short.csv has 16 rows for 40 frames: align them in the Align step."
+    assert (message.level(), message.text()) == ("warning", waiting)
     dock.load.source._axes.setValue("YTX")  # 16 frames, then
     assert message.level() == "info"
     dock.load.source._axes.setValue("TYX")
-    check(message, "16 rows", "40 frames")
+    assert message.text() == waiting
     np.save(tmp_path / "traces.npy", np.ones((16, 4)))
     dock.load.path.setValue(tmp_path / "traces.npy")
     idle(dock, qtbot)

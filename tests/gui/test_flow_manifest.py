@@ -13,7 +13,15 @@ pytest.importorskip("napari")
 from npe2 import PluginManager, PluginManifest
 
 from napari_cebra.pipeline import Project, save_project
-from napari_cebra.widgets import CebraDock, LatentsDock, TracesDock, docks, launch
+from napari_cebra.widgets import (
+    CebraDock,
+    LatentsDock,
+    LoadDock,
+    RoisDock,
+    TracesDock,
+    docks,
+    launch,
+)
 from napari_cebra.widgets.reader import get_reader
 
 NAME = "napari-cebra"
@@ -34,9 +42,13 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
     manifest = PluginManifest.from_distribution(NAME)
     manifest.validate_imports()
     patterns = [p for r in manifest.contributions.readers for p in r.filename_patterns]
-    assert patterns == ["*.cebra.json", "*.cebra"]
+    assert {"*.cebra.json", "*.cebra", "*.nwb", "*.h5", "*.bin"} <= set(patterns)
+    taken = {"*.tif", "*.tiff", "*.npy", "*.csv", "*.avi", "*.mp4", "*"}
+    assert not taken & set(patterns), "napari would ask which plugin to use"
     assert {w.display_name for w in manifest.contributions.widgets} == {
         "CEBRA",
+        "Load",
+        "ROIs and traces",
         "Latents",
         "Traces",
     }
@@ -45,7 +57,13 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
 @pytest.mark.gui
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("CEBRA", CebraDock), ("Latents", LatentsDock), ("Traces", TracesDock)],
+    [
+        ("CEBRA", CebraDock),
+        ("Load", LoadDock),
+        ("ROIs and traces", RoisDock),
+        ("Latents", LatentsDock),
+        ("Traces", TracesDock),
+    ],
 )
 def test_a_dock_gets_the_viewer_by_name(viewer, qtbot, name, kind):
     _, inner = viewer.window.add_plugin_dock_widget(NAME, name)
@@ -96,6 +114,28 @@ def test_what_napari_reads_itself_is_not_claimed(tmp_path):
         assert get_reader(str(tmp_path / name)) is None
     (tmp_path / "x.cebra").mkdir()
     assert get_reader(str(tmp_path / "x.cebra")) is None
+
+
+@pytest.mark.gui
+def test_a_recording_that_napari_does_not_read_goes_to_the_first_step(
+    viewer, qtbot, tmp_path
+):
+    frames = np.arange(10 * 12 * 14, dtype=np.int16).reshape(10, 12, 14)
+    path = tmp_path / "data.bin"
+    frames.tofile(path)
+    viewer.open(str(path), plugin=None)
+    load = docks.open_dock(viewer, docks.CEBRA).load
+    qtbot.waitUntil(lambda: load.source.recognised() is not None, timeout=20_000)
+    assert load.path.value() == path
+    load.source._layout.rows.setValue(12)
+    load.source._layout.columns.setValue(14)
+    qtbot.waitUntil(
+        lambda: load.source.recognised().lengths == (10, 12, 14), timeout=20_000
+    )
+    load.button.click()
+    stack = load.session.workspace
+    qtbot.waitUntil(lambda: stack.stack is not None, timeout=20_000)
+    np.testing.assert_array_equal(stack.stack.read(0, 10), frames)
 
 
 @pytest.mark.gui

@@ -15,11 +15,13 @@ from qtpy.QtGui import QTextDocument, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_cebra.pipeline.trace_report import trace_report
 from napari_cebra.recording import Recording, Traces
 from napari_cebra.traces import DffSettings, dff
 from napari_cebra.viewer.adapters import MovieAdapter, RoiAdapter, StimulusAdapter
 from napari_cebra.viewer.registry import jobs_of, workspace_of
-from napari_cebra.viewer.trace_plot import TracePlot, baseline_of
+from napari_cebra.viewer.roi_curves import preview_of, roi_curves
+from napari_cebra.viewer.trace_plot import TracePlot
 from napari_cebra.viewer.training_plot import TrainingPlot
 
 pytestmark = pytest.mark.gui
@@ -234,28 +236,29 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
 
     recording = with_counts(made.recording())
     workspace.set_recording(recording)
+    workspace.trace_state.set_report(trace_report(recording))
     assert "Click an ROI" in plot._empty.text()
     workspace.selection.set_rois([4])
-    times, values = plot._lines["trace"].getOriginalDataset()
+    times, values = plot.panels.lines["trace"].getOriginalDataset()
     assert np.allclose(values, 100 * recording.traces.values[:, 3])
     assert np.allclose(times, recording.frame_times)
-    assert "dF/F (%)" in plot._plots["trace"].getAxis("left").labelText
-    assert plot._picker.box.currentText() == "4" and "not used" in plot._legend.text()
-    assert plot._shades["trace"]._runs == pytest.approx(
+    assert "dF/F (%)" in plot.panels.plots["trace"].getAxis("left").labelText
+    assert plot._picker.box.currentText() == "4" and "not used" in plot.legend.text()
+    assert plot.panels.shades["trace"]._runs == pytest.approx(
         np.array([[50 - 0.5, 59 + 0.5]]) / 30
     )
 
     workspace.timeline.set(90)
-    assert plot._cursors["trace"].value() == pytest.approx(3.0)
-    plot._cursors["trace"].setPos(10.01)  # as the mouse does
-    plot._cursors["trace"].sigDragged.emit(plot._cursors["trace"])
+    assert plot.panels.cursors["trace"].value() == pytest.approx(3.0)
+    plot.panels.cursors["trace"].setPos(10.01)  # as the mouse does
+    plot.panels.cursors["trace"].sigDragged.emit(plot.panels.cursors["trace"])
     assert workspace.timeline.frame == 300
-    box = plot._plots["trace"].getViewBox()
+    box = plot.panels.plots["trace"].getViewBox()
     qtbot.wait(100)  # the legend appeared, so the plots move
-    spot = plot._view.mapFromScene(box.mapViewToScene(QPointF(5, 0)))
-    QTest.mouseClick(plot._view.viewport(), LEFT, pos=spot)
+    spot = plot.panels.mapFromScene(box.mapViewToScene(QPointF(5, 0)))
+    QTest.mouseClick(plot.panels.viewport(), LEFT, pos=spot)
     assert workspace.timeline.frame == pytest.approx(150, abs=3)
-    assert plot._cursors["counts"].value() == plot._cursors["trace"].value()
+    assert plot.panels.cursors["counts"].value() == plot.panels.cursors["trace"].value()
 
     embedding = made.embedding(recording)
     workspace.set_embedding(embedding)
@@ -263,7 +266,7 @@ def test_traces_of_the_selected_roi(make_napari_viewer, made, qtbot):
     assert np.array_equal(steps, embedding.log.step)
     assert np.allclose(bits, embedding.log.bits_heldout)
     viewer.theme = "light"
-    assert plot._view.backgroundBrush().color().lightness() > 200
+    assert plot.panels.backgroundBrush().color().lightness() > 200
 
 
 @pytest.fixture
@@ -289,7 +292,8 @@ def wheel(plot, keys=Qt.KeyboardModifier.NoModifier):
 
     Qt hands an unused one on to the parent, but only if it is from a real wheel.
     """
-    widget = plot._view.viewport()
+    view = plot.panels if isinstance(plot, TracePlot) else plot._view
+    widget = view.viewport()
     spot = QPointF(widget.width() / 2, widget.height() / 4)
     place = QPointF(widget.mapToGlobal(spot.toPoint()))
     phase = Qt.ScrollPhase.NoScrollPhase
@@ -336,7 +340,7 @@ def test_the_wheel_zooms_traces_with_ctrl_until_a_double_click(shown, made, qtbo
     plot, workspace = shown(TracePlot)
     workspace.set_recording(made.recording())
     workspace.selection.set_rois([4])
-    seen = plot._plots["trace"]
+    seen = plot.panels.plots["trace"]
     qtbot.waitUntil(lambda: seen.getViewBox().height() > 100, timeout=5000)
     before = np.ravel(seen.viewRange())
     assert not wheel(plot)
@@ -344,7 +348,7 @@ def test_the_wheel_zooms_traces_with_ctrl_until_a_double_click(shown, made, qtbo
     assert wheel(plot, CTRL)
     assert not np.allclose(seen.viewRange()[0], before[:2])
     assert seen.viewRange()[1] == pytest.approx(before[2:])
-    QTest.mouseDClick(plot._view.viewport(), LEFT, pos=QPoint(200, 100))
+    QTest.mouseDClick(plot.panels.viewport(), LEFT, pos=QPoint(200, 100))
     assert np.ravel(seen.viewRange()) == pytest.approx(before)
 
 
@@ -370,19 +374,19 @@ def test_a_decoded_variable_is_drawn_beneath(shown, made):
     )
     workspace.set_decoding(decoding)
     assert plot._beneath.currentText() == "position (measured and decoded)"
-    _, values = plot._lines["decoded"].getOriginalDataset()
+    _, values = plot.panels.lines["decoded"].getOriginalDataset()
     assert np.array_equal(values, decoding.predicted, equal_nan=True)
-    _, values = plot._lines["variable"].getOriginalDataset()
+    _, values = plot.panels.lines["variable"].getOriginalDataset()
     assert np.array_equal(values, true)
-    axis = plot._plots["variable"].getAxis("left")
+    axis = plot.panels.plots["variable"].getAxis("left")
     assert axis.labelText == "position (cm)"
-    assert "position, measured" in plot._legend.text()
-    assert plot._borders._at == pytest.approx([400 / 30])
+    assert "position, measured" in plot.legend.text()
+    assert plot.panels.borders._at == pytest.approx([400 / 30])
 
     plot._beneath.setCurrentIndex(plot._beneath.findText("side"))
     plot._beneath.activated.emit(plot._beneath.currentIndex())
-    assert axis.labelText == "side" and plot._borders._at.size == 0
-    assert not plot._has("decoded")
+    assert axis.labelText == "side" and plot.panels.borders._at.size == 0
+    assert not plot.panels.has("decoded")
     workspace.set_decoding(replace(decoding))
     assert plot._beneath.currentText() == "side", "what was chosen stays"
 
@@ -400,7 +404,7 @@ def test_units_without_masks_are_picked_by_name(shown):
     assert box.currentIndex() == 1
     QTest.keyClick(box, Qt.Key.Key_Down)
     assert selection.rois == (3,)
-    _, values = plot._lines["trace"].getOriginalDataset()
+    _, values = plot.panels.lines["trace"].getOriginalDataset()
     assert np.array_equal(values, counts[:, 2])
     QTest.keyClick(box, Qt.Key.Key_Up)
     assert selection.rois == (2,)
@@ -412,9 +416,11 @@ def test_units_without_masks_are_picked_by_name(shown):
 
 def test_the_legend_of_a_narrow_dock_is_whole(shown, made, qtbot):
     plot, workspace = shown(TracePlot, width=360)
-    workspace.set_recording(with_counts(made.recording()))
+    recording = with_counts(made.recording())
+    workspace.set_recording(recording)
+    workspace.trace_state.set_report(trace_report(recording))
     workspace.selection.set_rois([4])
-    legend = plot._legend
+    legend = plot.legend
     for name in ("neuropil", "F0", "not used"):
         assert name in legend.text()
     lines = QTextDocument()
@@ -443,13 +449,27 @@ def with_counts(recording):
     neuropil = Traces(100 + rng.normal(size=shape), "neuropil", 30.0)
     made = dff(raw, neuropil)
     recording = replace(recording, raw=raw, neuropil=neuropil, traces=made.traces)
-    for column in range(3):
-        f0 = baseline_of(recording, column)
-        assert np.allclose(f0, made.f0[:, column], rtol=1e-4), "F0 is the one used"
-    plain = dff(raw, neuropil, DffSettings(neuropil_centred=False))
-    shown = baseline_of(replace(recording, traces=plain.traces), 0)
-    assert np.allclose(shown, plain.f0[:, 0], rtol=1e-4)
-    for changes in ({"neuropil": "fitted"}, {"deconvolve": True}):
-        other = dff(raw, neuropil, DffSettings(**changes)).traces
-        assert baseline_of(replace(recording, traces=other), 0) is None
     return recording
+
+
+def test_curves_are_those_of_all_rois(made):
+    """As applied, and as other settings would make them."""
+    recording = with_counts(made.recording())
+    report = trace_report(recording)
+    preview = preview_of(recording, report)
+    tried = DffSettings(neuropil="fitted", deconvolve=True, divide_by="none")
+    other = dff(recording.raw, recording.neuropil, tried)
+    applied = dff(recording.raw, recording.neuropil)
+    for column in range(3):
+        curves = roi_curves(recording, column, report, preview)
+        assert np.array_equal(curves.f0, applied.f0[:, column])
+        shown = 100 * recording.traces.values[:, column]
+        assert np.allclose(curves.trace, shown, atol=1e-4)
+        assert curves.events is None and curves.unit == "dF/F (%)"
+        curves = roi_curves(recording, column, report, preview, tried)
+        assert np.allclose(curves.f0, other.f0[:, column], rtol=1e-3)
+        assert np.allclose(curves.trace, other.change[:, column], atol=0.5)
+        assert curves.events.shape == curves.trace.shape
+        assert curves.unit == "F − F0 (counts)"
+    bare = replace(recording, raw=None, neuropil=None)
+    assert roi_curves(bare, 0, trace_report(bare)).f0 is None

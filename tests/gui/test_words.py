@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from napari_cebra.widgets.traces_step import counted, flagged_text
+from napari_cebra.pipeline.trace_report import counted, flagged_text
 
 pytestmark = pytest.mark.gui
 

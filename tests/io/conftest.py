@@ -6,16 +6,23 @@ weighted, and the field of view is not square, so that swapped axes are seen.
 
 from __future__ import annotations
 
+import os
+import sys
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numcodecs import Blosc
 from scipy import sparse
 
+from napari_cebra.recording import InvalidInput
+
 RNG = np.random.default_rng(11)
+EXAMPLES = int(os.environ.get("NAPARI_CEBRA_FUZZ", "25"))
 SHAPE = (24, 37)
 N, T = 5, 40
 
@@ -63,24 +70,47 @@ def write_caiman(path, images=IMAGES, **changed):
     return path
 
 
-def _variable(folder, name, values, axes, coordinates):
-    store = zarr.open_group(str(folder / f"{name}.zarr"), mode="w", zarr_format=2)
+def _variable(folder, name, values, axes, coordinates, version):
+    store = zarr.open_group(str(folder / f"{name}.zarr"), mode="w", zarr_format=version)
     for label, data, dims in (
         (name, values, axes),
         *((axis, coordinates[axis], [axis]) for axis in axes),
     ):
+        old = {"compressors": Blosc()} if version == 2 else {"dimension_names": dims}
         array = store.create_array(
-            label,
-            shape=data.shape,
-            dtype=data.dtype,
-            chunks=data.shape,
-            compressors=Blosc(),
+            label, shape=data.shape, dtype=data.dtype, chunks=data.shape, **old
         )
         array[...] = data
-        array.attrs["_ARRAY_DIMENSIONS"] = list(dims)
+        if version == 2:
+            array.attrs["_ARRAY_DIMENSIONS"] = list(dims)
 
 
-def write_minian(folder, start=(0, 0), units=None, turned=False, order=None):
+def write_minian_file(path, start=(0, 0), turned=False, **changed):
+    """Write A, C and S as xarray does in NetCDF 4; None leaves one out."""
+    axes = ("height", "width", "unit_id") if turned else ("unit_id", "height", "width")
+    content = {"A": (IMAGES.transpose(1, 2, 0) if turned else IMAGES, axes)}
+    content |= {"C": (C, ("unit_id", "frame")), "S": (S, ("unit_id", "frame"))}
+    scales = {
+        "unit_id": np.arange(3, 3 + N),
+        "height": start[0] + np.arange(SHAPE[0]),
+        "width": start[1] + np.arange(SHAPE[1]),
+        "frame": np.arange(T),
+    }
+    with h5py.File(path, "w") as file:
+        for name, values in scales.items():
+            file[name] = values
+            file[name].make_scale(name)
+        for name, (values, dims) in content.items():
+            values = changed.get(name, values)
+            if values is None:
+                continue
+            file[name] = values
+            for k, axis in enumerate(dims):
+                file[name].dims[k].attach_scale(file[axis])
+    return path
+
+
+def write_minian(folder, start=(0, 0), units=None, turned=False, order=None, version=2):
     """Write A, C and S as xarray does; `order` permutes the units of C and S."""
     units = np.arange(3, 3 + N) if units is None else units
     order = np.arange(N) if order is None else order
@@ -94,10 +124,10 @@ def write_minian(folder, start=(0, 0), units=None, turned=False, order=None):
     images = IMAGES
     if turned:
         axes, images = ("height", "width", "unit_id"), IMAGES.transpose(1, 2, 0)
-    _variable(folder, "A", images, axes, coordinates)
+    _variable(folder, "A", images, axes, coordinates, version)
     mixed = {"unit_id": units[order], "frame": np.arange(T)}
     for name, values in (("C", C), ("S", S)):
-        _variable(folder, name, values[order], ("unit_id", "frame"), mixed)
+        _variable(folder, name, values[order], ("unit_id", "frame"), mixed, version)
     return folder
 
 
@@ -162,6 +192,7 @@ def samples() -> SimpleNamespace:
     return SimpleNamespace(
         caiman=write_caiman,
         minian=write_minian,
+        minian_file=write_minian_file,
         nwb=write_nwb,
         images_of=images_of,
         images=IMAGES.astype(np.float32),
@@ -171,3 +202,67 @@ def samples() -> SimpleNamespace:
         dff=F_DFF,
         S=S,
     )
+
+
+@st.composite
+def damage(draw) -> list[tuple[str, float, bytes]]:
+    kind = st.sampled_from(["cut", "overwrite", "insert", "drop"])
+    place = st.floats(0, 1, exclude_max=True)
+    # Headers are short, so half of the damage is put into the first part.
+    early = st.floats(0, 0.1)
+    few = st.binary(min_size=1, max_size=6)
+    telling = st.sampled_from([b"\xff" * 4, b"\0" * 8, b"\xff\xff\xff\x7f", b"9999"])
+    step = st.tuples(kind, place | early, few | telling)
+    return draw(st.lists(step, min_size=1, max_size=3))
+
+
+def damaged(content: bytes, steps: list[tuple[str, float, bytes]]) -> bytes:
+    for kind, place, new in steps:
+        at = int(place * len(content))
+        if kind == "cut":
+            content = content[:at]
+        elif kind == "overwrite":
+            content = content[:at] + new + content[at + len(new) :]
+        elif kind == "insert":
+            content = content[:at] + new + content[at:]
+        else:
+            content = content[:at] + content[at + len(new) :]
+    return content
+
+
+def peak_memory() -> int:
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024
+
+
+@pytest.fixture
+def damage_and_read():
+    """Damage a file many times: it is read or refused, and costs no memory."""
+    return _damage_and_read
+
+
+def _damage_and_read(path, read) -> None:
+    content = path.read_bytes()
+    read()  # The undamaged file is read.
+    before = peak_memory()
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(damage())
+    def try_one(steps) -> None:
+        path.write_bytes(damaged(content, steps))
+        try:
+            read()
+        except InvalidInput as error:
+            assert str(error).endswith(".")
+
+    try_one()
+    assert peak_memory() - before < 300e6

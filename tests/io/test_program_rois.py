@@ -145,6 +145,38 @@ def test_minian(tmp_path, samples, turned) -> None:
     assert "does not keep the frame rate" in read_minian(folder).notes[0]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_every_version_of_minian(tmp_path, samples, turned) -> None:
+    places = (
+        samples.minian(tmp_path / "v2", turned=turned),
+        samples.minian(tmp_path / "v3", turned=turned, version=3),
+        samples.minian_file(tmp_path / "minian.nc", turned=turned),
+    )
+    for place in places:
+        assert sniff(place).kind == "rois"
+        read = read_roi_file(place, samples.shape, rate=20)
+        same(samples, read)
+        assert read.program == "minian" and not read.notes
+        assert read.rois.source_ids.tolist() == [3, 4, 5, 6, 7]
+        np.testing.assert_allclose(read.traces["other"].values, samples.C.T, rtol=1e-6)
+        np.testing.assert_allclose(read.traces["events"].values, samples.S.T, rtol=1e-6)
+
+
+def test_a_file_of_minian_that_does_not_fit(tmp_path, samples) -> None:
+    path = samples.minian_file(tmp_path / "m.nc", start=(10, 20), C=None)
+    read = read_roi_file(path, (64, 80))
+    images = samples.images_of(read.rois)
+    np.testing.assert_allclose(images[:, 10:34, 20:57], samples.images, rtol=1e-6)
+    assert "There is no C in the file; its traces are not read." in read.notes
+    with pytest.raises(InvalidInput, match="lie on 34×57 pixels but the stack is 30"):
+        read_roi_file(path, (30, 80))
+    weights = np.array(samples.images)
+    weights[0, 3, 4] = -1
+    path = samples.minian_file(tmp_path / "w.nc", A=weights)
+    with pytest.raises(InvalidInput, match=r"ROI number 1 .* weights that are neg"):
+        read_roi_file(path)
+
+
 def test_minian_on_a_part_of_the_field(tmp_path, samples) -> None:
     folder = samples.minian(tmp_path / "m", start=(10, 20))
     read = read_minian(folder, (64, 80))

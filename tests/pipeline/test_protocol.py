@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,25 @@ def test_invalid_rows_get_nothing(tiny, config):
     assert (embedding.part[unused] == "invalid").all()
     decoding = exhaust(decode(recording, embedding, n_controls=0))
     assert (decoding.predicted[unused] == -1).all()
+
+
+def test_windows_look_at_rows_set_aside_that_get_no_latent(tiny, config):
+    """With every fifth row set aside, no window of ten frames would be whole."""
+    aside = np.arange(tiny.n_frames) % 5 == 0
+    settings = config(target=TargetConfig("position"))
+    with pytest.raises(InvalidInput, match="leaves no stretch to train on"):
+        Fit(tiny.exclude(aside, "not running"), settings)
+    looked = tiny.exclude(aside, "not running", look=True)
+    embedding = exhaust(fit(looked, settings))
+    assert np.isnan(embedding.latents[aside]).all()
+    assert np.isfinite(embedding.latents[~aside]).all()
+    assert set(embedding.part[aside]) == {"invalid"}
+    other = replace(tiny.traces, values=tiny.traces.values.copy())
+    other.values[aside] += 1
+    changed = replace(looked, traces=other, raw=None, neuropil=None)
+    same = replace(looked, raw=None, neuropil=None)
+    ours, theirs = (exhaust(fit(each, settings)) for each in (same, changed))
+    assert not np.array_equal(ours.latents[~aside], theirs.latents[~aside])
 
 
 def test_stopping_keeps_what_was_learnt(tiny, config):

@@ -64,6 +64,18 @@ def test_excluding_rows_keeps_the_first_reason_and_the_original() -> None:
     np.testing.assert_array_equal(twice.valid, twice.invalid_because == 0)
 
 
+def test_windows_look_at_rows_set_aside_for_what_the_animal_did() -> None:
+    standing, bad = np.arange(T) == 1, np.isin(np.arange(T), [3, 4])
+    recording = Recording(traces()).exclude(standing, "not running", look=True)
+    recording = recording.exclude(bad, "bad frame").exclude(standing | bad, "x")
+    np.testing.assert_array_equal(recording.seen, ~(standing | bad))
+    recording = Recording(traces()).exclude(standing, "not running", look=True)
+    recording = recording.exclude(bad, "bad frame")
+    np.testing.assert_array_equal(recording.seen, ~bad)
+    np.testing.assert_array_equal(recording.valid, ~(standing | bad))
+    assert recording.stretches.tolist() == [0, 0, 0, -1, -1, 1]
+
+
 def test_rows_given_as_invalid_have_a_reason() -> None:
     recording = Recording(traces(), valid=np.arange(T) > 0)
     assert recording.reasons[recording.invalid_because[0]] == "excluded"

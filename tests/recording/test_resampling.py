@@ -138,6 +138,41 @@ def test_discrete_values_are_held(seed: int) -> None:
     assert found.method.startswith("each value held")
 
 
+@given(st.integers(0, 999))
+def test_the_nearest_sample_is_taken_as_it_is(seed: int) -> None:
+    times, values = sampled(seed, 30, 0.3)
+    found = resample(Variable("x", values), times, FRAMES, method="nearest")
+    assert found.method.startswith("the nearest sample")
+    nearest = values[np.abs(times[:, None] - FRAMES).argmin(axis=0)]
+    inside = (FRAMES >= times[0]) & (FRAMES <= times[-1])
+    np.testing.assert_array_equal(found.valid, inside)
+    np.testing.assert_array_equal(found.variable.values[inside], nearest[inside])
+
+
+@given(st.integers(0, 999))
+def test_the_majority_is_that_of_the_samples_in_the_frame(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    times = np.sort(random.uniform(-0.1, 4.2, 300))
+    codes = random.integers(-1, 3, 300)
+    found = resample(
+        Variable("side", codes, "discrete"), times, FRAMES, method="majority"
+    )
+    for at, value in zip(FRAMES, found.variable.values, strict=True):
+        near = codes[(np.abs(times - at) < 0.05) & (codes >= 0)]
+        if near.size:
+            assert value == np.bincount(near).argmax()
+        else:
+            assert value == codes[times <= at][-1]
+    assert found.method.startswith("most frequent within each frame interval")
+
+
+def test_a_slow_log_is_no_row_of_gaps() -> None:
+    slow = resample(Variable("t", np.arange(6.0)), np.arange(6) * 3.0, [1.0, 7, 14])
+    assert slow.valid.all()
+    with_gap = resample(Variable("t", np.arange(6.0)), [0, 3, 6, 9, 30, 33], [1.0, 20])
+    np.testing.assert_array_equal(with_gap.valid, [True, False])
+
+
 def resampled(**changes: object) -> Resampled:
     return resample(Variable("x", [1.0, 2.0]), [0, 1], FRAMES, **changes)  # type: ignore[arg-type]
 
@@ -151,7 +186,7 @@ def test_what_cannot_be_resampled_is_named() -> None:
         resample(Variable("x", [np.nan, np.nan]), [0, 1], FRAMES)
     with pytest.raises(InvalidInput, match=r"discrete and cannot .* use hold"):
         resample(Variable("x", [1, 2], "discrete"), [0, 1], FRAMES, method="mean")
-    with pytest.raises(InvalidInput, match="use interpolate, mean or hold"):
+    with pytest.raises(InvalidInput, match="use interpolate, mean, nearest or hold"):
         resampled(method="spline")
     assert resampled().valid[0]
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from napari_cebra import __version__
 from napari_cebra.cli import commands
+from napari_cebra.cli.clock_options import add_clock_options
 from napari_cebra.cli.detection_options import add_detection_options
+from napari_cebra.cli.motion_options import add_motion_options
 from napari_cebra.cli.trace_options import add_trace_options
 
 if TYPE_CHECKING:
@@ -34,6 +36,11 @@ examples:
       --target position --out results
   a suite2p folder, an embedding of time alone
     napari-cebra run --rois suite2p/plane0 --rate 30 --out results
+  behaviour logged on another clock, aligned by shared pulses
+    napari-cebra run --rois suite2p/plane0 --rate 30 --variables rig.csv \\
+      --time-column time_s --align pulses --align-pulses rig_pulses.csv \\
+      --align-imaging scope.csv column=ttl edges=rising per-second=1000 \\
+      --frame-times frames.csv --target position --out results
   which variables explain the activity
     napari-cebra compare --rois suite2p/plane0 --variables behaviour.csv \\
       --candidates position speed position+speed --out compared
@@ -41,6 +48,8 @@ examples:
     napari-cebra search --traces traces.npy --rate 30 --variables behaviour.csv \\
       --target position --save searched.json
     napari-cebra run --config searched.json --out results
+  the motion of a stack alone, and the corrected movie
+    napari-cebra register --stack stack.tif --shifts shifts.csv --movie corrected.tif
   what a run did, once more
     napari-cebra run --config results/config.json --out again
 """
@@ -59,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     _run(commands_of)
     _compare(commands_of)
     _search(commands_of)
+    _register(commands_of)
     return top
 
 
@@ -125,6 +135,30 @@ def _search(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.set_defaults(command=commands.search)
 
 
+def _register(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    register = commands_of.add_parser(
+        "register",
+        help="estimate the motion of a stack, and write it",
+        description=(
+            "Estimate the motion of every frame of a stack and write the shifts and, "
+            "if asked for, the corrected movie. Nothing is ever written over."
+        ),
+    )
+    add = register.add_argument
+    add("--stack", metavar="FILE", required=True, help="imaging stack, as for run")
+    add("--rate", type=_hertz, metavar="HZ", help="imaging frames per second")
+    add("--axes", metavar="TYX", help="order of the stack's axes")
+    add("--dataset", metavar="NAME", help="data set inside an HDF5 or zarr stack")
+    add("--shifts", metavar="FILE", help="write the shifts there: .csv or .npz")
+    add(
+        "--movie",
+        metavar="FILE",
+        help="write the corrected movie there: a new .tif or .zarr",
+    )
+    add_motion_options(register.add_argument_group("motion"), "rigid")
+    register.set_defaults(command=commands.register)
+
+
 def _recording_and_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config",
@@ -134,9 +168,11 @@ def _recording_and_settings(command: argparse.ArgumentParser) -> None:
     )
     _seed(command)
     _activity(command.add_argument_group("activity (one of them)"))
+    add_motion_options(command.add_argument_group("motion"))
     add_detection_options(command.add_argument_group("cells, with --rois detect"))
     add_trace_options(command.add_argument_group("traces"))
     _clock(command.add_argument_group("what was shown and done"))
+    add_clock_options(command.add_argument_group("clocks"))
     _choices(command.add_argument_group("what is learnt and decoded"))
     _encoder(command.add_argument_group("encoder (default: what is recommended)"))
 
@@ -183,9 +219,11 @@ def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     _seed(compare)
     _activity(compare.add_argument_group("activity (one of them)"))
+    add_motion_options(compare.add_argument_group("motion"))
     add_detection_options(compare.add_argument_group("cells, with --rois detect"))
     add_trace_options(compare.add_argument_group("traces"))
     _clock(compare.add_argument_group("what was shown and done"))
+    add_clock_options(compare.add_argument_group("clocks"))
     _encoder(compare.add_argument_group("encoder (default: what is recommended)"))
     _machine(compare.add_argument_group("training"))
     nothing = dict.fromkeys(("target", "kind", "period", "mode"))
@@ -238,12 +276,50 @@ def _activity(group: argparse._ArgumentGroup) -> None:
 
 def _clock(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--variables", metavar="FILE", help="CSV with one row per imaging frame")
+    add(
+        "--variables",
+        metavar="FILE",
+        help="what was shown and done: CSV, Excel, MAT, npz, HDF5, NWB, poses of "
+        "DeepLabCut, or events with onsets",
+    )
+    add(
+        "--variables-part",
+        metavar="PART",
+        help="sheet, struct, clock or table inside that file (a wrong one lists all)",
+    )
+    add(
+        "--column",
+        dest="columns",
+        action="append",
+        metavar="NAME[:KIND[:PERIOD]]",
+        help="column to keep as a variable, and how its numbers are to be read; can be "
+        "repeated (default: all without a role)",
+    )
+    add(
+        "--likelihood",
+        type=float,
+        metavar="P",
+        help="of poses: positions less likely are not used (default 0.6)",
+    )
+    add(
+        "--longest-gap",
+        type=int,
+        metavar="ROWS",
+        help="of poses: longest gap that is filled in by a line (default 10)",
+    )
+    add(
+        "--stimulus",
+        dest="stimulus_log",
+        metavar="FILE",
+        help="table with a row for each stimulus frame as it came on; it then holds "
+        "the shown and the repeat column",
+    )
+    add("--stimulus-time-column", metavar="C", help="seconds of its rows")
     add("--shown-column", metavar="C", help="movie frame shown, from 0; empty = none")
     add("--repeat-column", metavar="C", help="number of the showing")
     add("--trial-column", metavar="C", help="trial; no window crosses its border")
     add("--valid-column", metavar="C", help="rows to use: not 0, for instance running")
-    add("--time-column", metavar="C", help="seconds of each imaging frame")
+    add("--time-column", metavar="C", help="seconds of each row of --variables")
     add("--movie", metavar="FILE", help="stimulus movie: TIFF, MP4 or npy")
     add(
         "--movie-rate",

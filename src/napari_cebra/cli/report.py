@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cebra.pipeline import HypothesisComparison, SearchResult
+    from napari_cebra.recording import Recording
+    from napari_cebra.traces.motion import Motion
 
 _SCORES = (
     ("within_1s", "within 1 s", "{:.3f}", "max"),
@@ -21,6 +23,23 @@ _SCORES = (
 )
 _COMPARED = ("", "fit (bits)", "shuffled (bits)", "decoded", "seeds agree (R²)")
 _HEADER = ("", "latents", "chance", "control", "best control", "raw population")
+
+
+def print_alignment(recording: Recording) -> None:
+    """Print how logs came onto the imaging clock, where they had one of their own."""
+    from napari_cebra.pipeline.align import ALIGNED
+
+    for step in recording.provenance:
+        if step.name == ALIGNED:
+            print("\n".join(step.parameters["report"]))
+
+
+def print_notes(recording: Recording) -> None:
+    """Print what is to be known of the recording before its results are believed."""
+    from napari_cebra.pipeline.trace_report import notes_of
+
+    for note in notes_of(recording):
+        print(f"Note: {note}")
 
 
 def print_results(summary: Mapping[str, Any], folder: Path) -> None:
@@ -82,6 +101,15 @@ def print_comparison(found: HypothesisComparison, name: str, folder: Path) -> No
     for row in found.hypotheses:
         print(verdict(row))
     print(f"Results: {folder}")
+
+
+def print_motion(motion: Motion, name: str) -> None:
+    """Print how far frames moved, and how much better they agree now."""
+    from napari_cebra.pipeline.motion_words import motion_lines
+
+    print(f"{name}: {motion.settings.kind} registration.")
+    for line in motion_lines(motion):
+        print(line)
 
 
 def print_search(result: SearchResult) -> None:

@@ -38,6 +38,12 @@ def add_trace_options(group: argparse._ArgumentGroup) -> None:
         help="seconds of its rolling window (default 60)",
     )
     add(
+        "--percentile",
+        type=_positive,
+        metavar="P",
+        help="percentile of the window that is taken for F0 (default 8)",
+    )
+    add(
         "--artefacts",
         type=_positive,
         metavar="X",
@@ -55,6 +61,12 @@ def add_trace_options(group: argparse._ArgumentGroup) -> None:
         metavar="S",
         help="decay of the indicator in seconds (default: estimated for each ROI)",
     )
+    add(
+        "--smallest-event",
+        type=_positive,
+        metavar="X",
+        help="merge events away that are smaller than X times the noise",
+    )
 
 
 def trace_settings(base: DffSettings, chosen: argparse.Namespace) -> DffSettings:
@@ -64,9 +76,11 @@ def trace_settings(base: DffSettings, chosen: argparse.Namespace) -> DffSettings
     changes: dict[str, Any] = {
         "baseline": chosen.baseline,
         "window_s": chosen.baseline_window,
+        "percentile": chosen.percentile,
         "artefact_threshold": chosen.artefacts,
         "deconvolve": chosen.deconvolve,
         "decay_s": chosen.decay,
+        "minimal_event": chosen.smallest_event,
     }
     if isinstance(chosen.neuropil, str):
         changes["neuropil"] = chosen.neuropil

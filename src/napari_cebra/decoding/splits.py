@@ -83,10 +83,23 @@ def cut_segments(segment: np.ndarray, part: np.ndarray) -> np.ndarray:
 
     A window that reached across the border between training and test rows
     would carry test activity into training, so the border ends the stretch.
+    Rows in no part (0) that lie between rows of one part, or at an end beside
+    it, belong to its stretch: windows may look at them.
     """
-    segment, part = np.asarray(segment), np.asarray(part)
+    segment, part = np.asarray(segment), _filled(np.asarray(part))
     changes = (np.diff(segment) != 0) | (np.diff(part) != 0)
     return segments(np.concatenate([[0], np.cumsum(changes)]), segment >= 0)
+
+
+def _filled(part: np.ndarray) -> np.ndarray:
+    """Give rows in no part that of their neighbours, where these agree."""
+    used = np.flatnonzero(part)
+    if used.size == 0:
+        return part
+    at = np.searchsorted(used, np.arange(part.size))
+    before = part[used[np.maximum(at - 1, 0)]]
+    after = part[used[np.minimum(at, used.size - 1)]]
+    return np.where((part == 0) & (before == after), before, part)
 
 
 def repeat_folds(repeat: np.ndarray, usable: np.ndarray) -> tuple[Split, ...]:

@@ -281,7 +281,10 @@ class Loop:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         loss = self._gradients(self.objective.draw())
-        self._optimizer.step()
+        # So few weights take threads longer to share than to change. And PyTorch's
+        # wait for more by running on, in the way of those of compiled code.
+        with _threads(1):
+            self._optimizer.step()
         if self._averaged is not None:
             # early on, the average of few weights should not hold the first
             decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))

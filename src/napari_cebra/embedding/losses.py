@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from napari_cebra.embedding.compiled import in_threads, kernels, takes, threads_for
 from napari_cebra.embedding.convolutions import product
 
 _BLOCK_PAIRS = {"cpu": 2**18, "cuda": 2**26, "mps": 2**24}
@@ -112,36 +113,69 @@ class _MeanLogSumExp(torch.autograd.Function):
         ctx: Any, reference: Tensor, negative: Tensor, inverse: Tensor
     ) -> Tensor:
         learns = any(ctx.needs_input_grad)
-        pairs = _BLOCK_PAIRS.get(reference.device.type, 2**20)
-        block = max(1, pairs // len(negative))
-        reference, negative = reference.contiguous(), negative.contiguous()
-        scaled = reference * inverse
-        columns = negative.T.contiguous()
-        sums: list[Tensor] = []
-        pulled: list[Tensor] = []
-        of_columns = torch.zeros_like(columns)
-        for part in scaled.split(block):
-            similarity = product(part, negative)
-            share = similarity.softmax(1)
-            # the share of the largest is one over the sum of all, next to it
-            sums.append(similarity.amax(1) - share.amax(1).log_())
-            if learns:
-                pulled.append(product(share, columns))
-                of_columns += product(part.T.contiguous(), share.T)
+        one_way = _in_blocks
+        if takes(reference) and kernels("loss_kernels") is not None:
+            one_way = _compiled
+        scaled, negative = reference * inverse, negative.contiguous()
+        found, of_scaled, of_negative = one_way(scaled, negative, learns)
         if learns:
-            of_scaled = torch.cat(pulled).div_(len(reference))
+            of_scaled = of_scaled.div(len(reference))
             ctx.save_for_backward(
                 of_scaled * inverse,
-                of_columns.T.div(len(reference)),
-                torch.vdot(of_scaled.view(-1), reference.view(-1)),
+                of_negative.div(len(reference)),
+                (of_scaled * reference).sum(),
             )
-        return torch.cat(sums).mean()
+        return found.mean()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         (gradient,) = gradients
         return tuple(gradient * saved for saved in ctx.saved_tensors)
+
+
+def _in_blocks(
+    scaled: Tensor, negative: Tensor, learns: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (B,) log Σ exp of products, and the gradients of their sum."""
+    block = max(1, _BLOCK_PAIRS.get(scaled.device.type, 2**20) // len(negative))
+    columns = negative.T.contiguous()
+    sums: list[Tensor] = []
+    pulled: list[Tensor] = [scaled[:0]]
+    of_columns = torch.zeros_like(columns)
+    for part in scaled.split(block):
+        similarity = product(part, negative)
+        share = similarity.softmax(1)
+        # the share of the largest is one over the sum of all, next to it
+        sums.append(similarity.amax(1) - share.amax(1).log_())
+        if learns:
+            pulled.append(product(share, columns))
+            of_columns += product(part.T.contiguous(), share.T)
+    return torch.cat(sums), torch.cat(pulled), of_columns.T
+
+
+def _compiled(
+    scaled: Tensor, negative: Tensor, learns: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the same from compiled code."""
+    k = kernels("loss_kernels")
+    (n, size), m = scaled.shape, len(negative)
+    blocks = -(-n // k.LANES)
+    padded = F.pad(scaled, (0, 0, 0, blocks * k.LANES - n))
+    across = padded.view(blocks, k.LANES, size).transpose(1, 2).contiguous()
+    found = across.new_empty(blocks, k.LANES)
+    of_across = across.new_empty(blocks, -(-size // k.HELD) * k.HELD, k.LANES)
+    threads, lanes = threads_for(blocks), -(-size // k.LANES) * k.LANES
+    of_negative = across.new_empty(threads, m, lanes)
+    ours = across.numpy(), negative.numpy(), negative.T.contiguous().numpy()
+    filled = found.numpy(), of_across.numpy(), of_negative.numpy()
+
+    def work(thread: int, begin: int, end: int) -> None:
+        k.log_sum_exp(begin, end, *ours, *filled[:2], filled[2][thread], learns)
+
+    in_threads(work, blocks)
+    of_scaled = of_across[:, :size].transpose(1, 2).reshape(-1, size)
+    return found.view(-1)[:n], of_scaled[:n], of_negative[..., :size].sum(0)
 
 
 class NCE(nn.Module):

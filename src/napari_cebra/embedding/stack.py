@@ -1,6 +1,7 @@
 """A stack of convolutions over windows, forward and backward, for the CPU.
 
-Windows are laid out time first, (L, n, C): a convolution is then one matrix
+Where compiled code can do it, `fused` does. Otherwise it is done with PyTorch:
+windows are laid out time first, (L, n, C): a convolution is then one matrix
 product for each tap of its kernel on contiguous memory, and so are both of its
 gradients; nothing is unfolded or reordered. Where the windows of a batch overlap
 so much that they hold more positions than the recording has rows, the first
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_cebra.embedding import fused
 from napari_cebra.embedding.convolutions import (
     convolve,
     gradients,
@@ -74,8 +76,22 @@ def layers_at_once(steps: tuple[Step, ...], n: int, length: int, rows: int) -> i
 
 
 def embed_windows(network: Network, steps: tuple[Step, ...], windows: Tensor) -> Tensor:
-    """Return the (n, D) latents of (L, n, C) windows; of longer ones, (L'·n, D)."""
-    return _head(network, _through(network, steps, windows))
+    """Return the (n, D) latents of (n, L, C) windows."""
+    if fused.fits(steps, windows):
+        n, length, channels = windows.shape
+        first = torch.arange(n) * length
+        return embed_places(network, steps, windows.reshape(-1, channels), first)
+    return _head(network, _through(network, steps, windows.transpose(0, 1)))
+
+
+def embed_places(
+    network: Network, steps: tuple[Step, ...], x: Tensor, first: Tensor
+) -> Tensor:
+    """Return the (n, D) latents of windows that begin at (n,) rows of (T, C).
+
+    Of rows for which `fused.fits`.
+    """
+    return _head(network, fused.latents(x, first, steps, _parameters(network)))
 
 
 def slide(network: Network, x: Tensor) -> Tensor:
@@ -83,7 +99,7 @@ def slide(network: Network, x: Tensor) -> Tensor:
     steps = steps_of(network) if x.device.type == "cpu" else None
     if steps is None:
         return network.slide(x[None])[0]
-    return embed_windows(network, steps, network.mean(x)[:, None])
+    return _head(network, _through(network, steps, network.mean(x)[:, None]))
 
 
 def embed_rows(
@@ -124,9 +140,13 @@ def _through(
     index: Tensor | None = None,
     whole: int = 0,
 ) -> Tensor:
-    parameters = [p for c in network.convs for p in (c.weight, c.bias)]
+    parameters = _parameters(network)
     out: Tensor = _Stack.apply(x, across, index, steps, whole, *parameters)
     return out
+
+
+def _parameters(network: Network) -> list[Any]:
+    return [p for conv in network.convs for p in (conv.weight, conv.bias)]
 
 
 def _head(network: Network, latents: Tensor) -> Tensor:

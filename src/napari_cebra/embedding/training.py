@@ -66,6 +66,9 @@ class Training(Loop):
     config : TrainConfig
     masks : Masks or mapping, optional
         What is hidden of the training windows.
+    context : (T,) bool, optional
+        Rows that windows may also look at, though they are neither learnt from
+        nor judged: the stretches must keep them apart, see `Split`.
 
     Raises
     ------
@@ -85,6 +88,7 @@ class Training(Loop):
         config: TrainConfig,
         *,
         masks: Masks | Mapping[str, Any] | None = None,
+        context: np.ndarray | None = None,
     ) -> None:
         device = resolve_device(config.device)
         values, segment = check_rows(values, segment, train_rows, heldout_rows)
@@ -92,7 +96,15 @@ class Training(Loop):
         held = None if heldout_rows is None else np.asarray(heldout_rows, bool)
         with torch_errors():
             objective = RecordingObjective(
-                values, segment, train, held, pairs, config, device, Masks.of(masks)
+                values,
+                segment,
+                train,
+                held,
+                pairs,
+                config,
+                device,
+                Masks.of(masks),
+                context,
             )
             super().__init__(objective, config)
 
@@ -139,6 +151,7 @@ class RecordingObjective(Objective):
         config: TrainConfig,
         device: torch.device,
         masks: Masks | None = None,
+        context: np.ndarray | None = None,
     ) -> None:
         used = train & (segment >= 0)
         if not used.any():
@@ -156,6 +169,7 @@ class RecordingObjective(Objective):
             config.min_temperature,
             config.distance,
         ).to(device)
+        self._context = np.zeros(len(train), bool) if context is None else context
         self._bind(pairs, train, heldout, judge)
         # where windows overlap, rows that nobody may use are multiplied too
         usable = np.where(segment[:, None] >= 0, values, 0)
@@ -180,15 +194,16 @@ class RecordingObjective(Objective):
             drawn = [sampler.draw(n, judge) for _ in range(_EVALUATION_BATCHES)]
             return [Drawn(end_to_end(batch), None) for batch in drawn]
 
-        segment, architecture = self._segment, self.network.architecture
-        complete = complete_rows(segment, train, architecture)
-        stretch = segments(segment, train & (segment >= 0))
+        def usable(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            seen = (rows | self._context) & (self._segment >= 0)
+            stretch = segments(self._segment, seen)
+            return complete_rows(stretch, rows, self.network.architecture), stretch
+
+        complete, stretch = usable(train)
         self.sampler = pairs.bind(Rows(complete, stretch), self.device)
         self._judged = {False: fixed_batches(self.sampler), True: []}
         if heldout is not None and np.any(heldout):
-            inside = complete_rows(segment, heldout, architecture)
-            stretch = segments(segment, heldout & (segment >= 0))
-            judged = pairs.bind(Rows(inside, stretch, complete), self.device)
+            judged = pairs.bind(Rows(*usable(heldout), complete), self.device)
             self._judged[True] = fixed_batches(judged)
 
     def draw(self) -> Drawn:

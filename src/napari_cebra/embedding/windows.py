@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from napari_cebra.embedding import fused
 from napari_cebra.embedding.stack import (
+    embed_places,
     embed_rows,
     embed_windows,
     layers_at_once,
     steps_of,
 )
-from napari_cebra.recording import InvalidInput, complete_windows, segments
+from napari_cebra.recording import InvalidInput, complete_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,22 +129,23 @@ class Windows:
         steps = self._steps
         if steps is None:
             return network.after_mean(self.of(rows, noise), generator)[:, 0]
-        length = len(self.reach)
+        length, first = len(self.reach), rows + self.reach[0]
+        if noise is None and fused.fits(steps, self.x):
+            return embed_places(network, steps, self.x, first)
         whole = layers_at_once(steps, len(rows), length, len(self.x))
         if noise is not None or whole == 0:
-            return embed_windows(network, steps, self.time_first(rows, noise))
-        first, recording = rows + self.reach[0], (self.x, self.across)
+            return embed_windows(network, steps, self.of(rows, noise))
+        recording = self.x, self.across
         return embed_rows(network, steps, recording, first, length, whole)
 
     def of(self, rows: Tensor, noise: Noise | None = None) -> Tensor:
-        """Return the (n, L, N) windows of (n,) rows."""
-        return self.time_first(rows, noise).transpose(0, 1)
+        """Return the (n, L, N) windows of (n,) rows.
 
-    def time_first(self, rows: Tensor, noise: Noise | None = None) -> Tensor:
-        """Return the windows as (L, n, N)."""
+        What is next to one another in memory is what `embed_windows` likes best.
+        """
         windows = self._cut(rows)
         if noise is None:
-            return windows
+            return windows.transpose(0, 1)
         if noise.partner is not None and noise.mixed is not None:
             assert self._mixing is not None
             mixed = self._mixing.index_select(0, noise.mixed)
@@ -152,9 +155,14 @@ class Windows:
         if noise.dropped is not None:
             assert self._dropout is not None
             windows.mul_(self._dropout.index_select(0, noise.dropped))
-        return windows
+        return windows.transpose(0, 1)
 
     def _cut(self, rows: Tensor) -> Tensor:
+        """Return (L, n, N)."""
+        if self._steps is not None and fused.fits(self._steps, self.x):
+            index = (rows[:, None] + self.reach).reshape(-1)
+            windows = self.x.index_select(0, index)
+            return windows.view(len(rows), len(self.reach), -1).transpose(0, 1)
         index = (self.reach[:, None] + rows).reshape(-1)
         return self.x.index_select(0, index).view(len(self.reach), len(rows), -1)
 
@@ -214,16 +222,15 @@ def check_rows(
 def complete_rows(
     segment: np.ndarray, rows: np.ndarray, architecture: Architecture
 ) -> np.ndarray:
-    """(T,) bool: rows whose whole window lies among `rows`, in one stretch.
+    """(T,) bool: those of `rows` whose whole window lies in their stretch.
 
     Raises
     ------
     InvalidInput
         If there are none.
     """
-    stretch = segments(segment, rows & (segment >= 0))
     left, right = architecture.receptive_field
-    complete = complete_windows(stretch, left, right)
+    complete = complete_windows(segment, left, right) & rows
     if not complete.any():
         raise InvalidInput(
             f"No stretch of rows is as long as the encoder's window of {left + right} "

@@ -8,6 +8,7 @@ from napari_cebra.io.export_tables import (
     write_embedding,
     write_traces_csv,
 )
+from napari_cebra.io.found_stack import StackInfo
 from napari_cebra.io.imagej_rois import read_imagej_rois, write_imagej_rois
 from napari_cebra.io.label_images import read_label_image, write_label_image
 from napari_cebra.io.minian import read_minian
@@ -19,20 +20,16 @@ from napari_cebra.io.sniff import FileKind, Sniffed, sniff
 from napari_cebra.io.sources import SourceFile
 from napari_cebra.io.spikes import SpikeRecording, bin_spikes, read_spikes
 from napari_cebra.io.stack import Stack
-from napari_cebra.io.stacks import (
-    StackInfo,
-    inspect_stack,
-    open_stack,
-    stack_from_array,
-)
+from napari_cebra.io.stacks import inspect_stack, open_stack, stack_from_array
 from napari_cebra.io.suite2p import Suite2pFolder, read_suite2p
-from napari_cebra.io.tables import Table, read_table
+from napari_cebra.io.tables import EventTable, Table, read_table
 from napari_cebra.io.trace_matrix import TraceMatrix, read_trace_matrix, read_traces
 from napari_cebra.recording.atomic import replacing
 
 __all__ = [
     "DECODED_COLUMNS",
     "ROI_KINDS",
+    "EventTable",
     "FileKind",
     "Movie",
     "RoiFile",

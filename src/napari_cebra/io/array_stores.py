@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cebra.io.array_frames import ArrayFrames
 from napari_cebra.io.axes import guess_axes
+from napari_cebra.io.blosc_chunks import CheckedChunks, stored_bytes
 from napari_cebra.io.damage import open_npy, reading
+from napari_cebra.io.found_stack import Dataset
 from napari_cebra.io.raw_frames import RawFrames
+from napari_cebra.io.units import MICROMETRES, positive
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cebra.io.axes import AxisPlan
+    from napari_cebra.io.found_stack import PixelSize
     from napari_cebra.io.stack import FrameReader
 
 _LETTERS = {
@@ -27,19 +30,10 @@ _LETTERS = {
     "columns": "X", "c": "C", "channel": "C", "channels": "C", "z": "Z", "plane": "Z",
 }  # fmt: skip
 _RATE_NAMES = ("rate", "fs", "fps", "frame_rate", "framerate", "sampling_rate")
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """One array of a file, and how to open it."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    axes: str
-    guessed: bool
-    rate: float | None
-    open: Callable[[AxisPlan], FrameReader]
+_PIXEL_NAME = "element_size_um"  # (z, y, x), as ilastik and Fiji write it
+# Beyond this, what an array announces is compared with what is stored.
+_SMALL_BYTES = 1 << 26
+_DENSEST = 5000
 
 
 def npy_dataset(path: Path) -> Dataset:
@@ -53,8 +47,9 @@ def npy_dataset(path: Path) -> Dataset:
             return RawFrames([path], np.zeros(t, np.int32), at, (y, x), array.dtype)
         return ArrayFrames(array, plan, path.name)
 
+    axes = guess_axes(array.shape)
     return Dataset(
-        "", array.shape, array.dtype, guess_axes(array.shape), True, None, open_frames
+        "", array.shape, array.dtype, axes, _guessed(axes), None, open_frames
     )
 
 
@@ -72,10 +67,11 @@ def hdf5_datasets(path: Path) -> list[Dataset]:
         if not holds_what_it_announces(item):
             return
         labels = [dim.label for dim in item.dims]
-        attributes = {**_scalars(item.file.attrs), **_scalars(item.attrs)}
-        found.append(
-            _described(name, item, labels, attributes, _hdf5_opener(path, name))
-        )
+        attributes = {**_known(item.file.attrs), **_known(item.attrs)}
+        sizes = np.ravel(attributes.get(_PIXEL_NAME, ())).tolist()
+        opener = hdf5_opener(path, name)
+        pixel = _pixel(sizes[-2:])
+        found.append(_described(name, item, labels, attributes, opener, pixel))
 
     with reading(path.name, "HDF5", "save it again"):
         with h5py.File(path, "r") as file:
@@ -83,7 +79,9 @@ def hdf5_datasets(path: Path) -> list[Dataset]:
     return _largest_first(found, path)
 
 
-def _hdf5_opener(path: Path, name: str) -> Callable[[AxisPlan], FrameReader]:
+def hdf5_opener(path: Path, name: str) -> Callable[[AxisPlan], FrameReader]:
+    """Return what opens one data set of an HDF5 file."""
+
     def open_frames(plan: AxisPlan) -> FrameReader:
         import h5py
 
@@ -97,7 +95,7 @@ def _hdf5_opener(path: Path, name: str) -> Callable[[AxisPlan], FrameReader]:
 def holds_what_it_announces(data: Any) -> bool:
     """Whether an HDF5 data set is stored, not just a shape in a damaged header."""
     nbytes = data.size * data.dtype.itemsize
-    return nbytes < 1 << 26 or nbytes < 5000 * data.id.get_storage_size()
+    return nbytes < _SMALL_BYTES or nbytes < _DENSEST * data.id.get_storage_size()
 
 
 def is_zarr(path: Path) -> bool:
@@ -123,31 +121,59 @@ def zarr_datasets(path: Path) -> list[Dataset]:
         )
         above = {} if isinstance(node, zarr.Array) else dict(node.attrs)
         found = [
-            _described(
-                name,
-                array,
-                _zarr_labels(array, above),
-                {**above, **dict(array.attrs)},
-                _array_opener(array, path.name),
-            )
+            _of_zarr(path, name, array, above)
             for name, array in arrays
-            if len(array.shape) >= 3 and array.dtype.kind in "iuf" and array.size
+            if len(array.shape) >= 3
+            and array.dtype.kind in "iuf"
+            and array.size
+            and _stores_what_it_announces(path / name, array)
         ]
     return _largest_first(found, path)
 
 
-def _array_opener(array: Any, name: str) -> Callable[[AxisPlan], FrameReader]:
-    return lambda plan: ArrayFrames(array, plan, name)
+def _stores_what_it_announces(folder: Path, array: Any) -> bool:
+    """Whether neither all of a zarr array nor one chunk is just a number."""
+    item = array.dtype.itemsize
+    nbytes = max(math.prod(array.shape), math.prod(array.chunks)) * item
+    return nbytes < _SMALL_BYTES or nbytes < _DENSEST * stored_bytes(folder)
 
 
-def _zarr_labels(array: Any, group: Mapping[str, Any]) -> list[str | None]:
-    names = getattr(array.metadata, "dimension_names", None)
-    names = names or array.attrs.get("_ARRAY_DIMENSIONS")
-    if not names:
-        scales = group.get("multiscales") or group.get("ome", {}).get("multiscales")
-        axes = scales[0].get("axes", []) if scales else []
-        names = [a.get("name") if isinstance(a, dict) else a for a in axes]
-    return list(names or [])
+def _of_zarr(path: Path, name: str, array: Any, above: Mapping[str, Any]) -> Dataset:
+    scales = above.get("multiscales") or above.get("ome", {}).get("multiscales")
+    scale = scales[0] if scales else {}
+    labels = getattr(array.metadata, "dimension_names", None)
+    labels = labels or array.attrs.get("_ARRAY_DIMENSIONS")
+    axes = [a if isinstance(a, dict) else {"name": a} for a in scale.get("axes", [])]
+    labels = list(labels or [axis.get("name") for axis in axes])
+    attributes = {**above, **dict(array.attrs)}
+    steps = _ngff_steps(scale, name, axes)
+    if "t" in steps:
+        attributes.setdefault("rate", 1 / steps["t"])
+    pixel = _pixel([steps.get("y"), steps.get("x")])
+    checked = CheckedChunks(array, path / name)
+
+    def open_frames(plan: AxisPlan) -> FrameReader:
+        return ArrayFrames(checked, plan, path.name)
+
+    return _described(name, array, labels, attributes, open_frames, pixel)
+
+
+def _ngff_steps(
+    scale: Mapping[str, Any], name: str, axes: list[dict[str, Any]]
+) -> dict[str, float]:
+    """Seconds and µm from one position to the next, as OME-NGFF says them."""
+    units = {"second": 1.0, "millisecond": 1e-3, "minute": 60.0} | MICROMETRES
+    found: dict[str, float] = {}
+    for data in scale.get("datasets", []):
+        if data.get("path") != name:
+            continue
+        for step in data.get("coordinateTransformations", []):
+            for axis, value in zip(axes, step.get("scale", []), strict=False):
+                unit = units.get(str(axis.get("unit", "")))
+                size = positive(value)
+                if unit is not None and size is not None:
+                    found[str(axis.get("name"))] = size * unit
+    return found
 
 
 def _described(
@@ -156,30 +182,33 @@ def _described(
     labels: list[str | None],
     attributes: Mapping[str, Any],
     opener: Callable[[AxisPlan], FrameReader],
+    pixel_um: PixelSize | None,
 ) -> Dataset:
     shape = tuple(int(n) for n in array.shape)
     letters = [_LETTERS.get(str(label).lower(), "Q") for label in labels]
     named = len(letters) == len(shape) and len(set(letters)) == len(letters)
     axes = "".join(letters) if named and "Y" in letters else guess_axes(shape)
-    rate = None
-    for key in _RATE_NAMES:
-        try:
-            rate = float(np.asarray(attributes[key]).item())
-        except (KeyError, ValueError, TypeError):
-            continue
-        if math.isfinite(rate) and rate > 0:
-            break
-        rate = None
+    rates = (positive(attributes.get(key)) for key in _RATE_NAMES)
+    rate = next((rate for rate in rates if rate is not None), None)
+    note = "" if named else _guessed(axes)
     dtype = np.dtype(array.dtype)
-    return Dataset(name, shape, dtype, axes, not named, rate, opener)
+    return Dataset(name, shape, dtype, axes, note, rate, opener, pixel_um)
 
 
-def _scalars(attributes: Any) -> dict[str, Any]:
-    kept = {}
-    for key in _RATE_NAMES:
-        if key in attributes:
-            kept[key] = attributes[key]
-    return kept
+def _guessed(axes: str) -> str:
+    return f"The file does not name its axes; {axes} is a guess from the shape."
+
+
+def _pixel(sizes: list[Any]) -> PixelSize | None:
+    found = [positive(size) for size in sizes]
+    if len(found) != 2 or found[0] is None or found[1] is None:
+        return None
+    return found[0], found[1]
+
+
+def _known(attributes: Any) -> dict[str, Any]:
+    names = (*_RATE_NAMES, _PIXEL_NAME)
+    return {key: attributes[key] for key in names if key in attributes}
 
 
 def _largest_first(found: list[Dataset], path: Path) -> list[Dataset]:

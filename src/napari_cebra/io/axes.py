@@ -10,6 +10,7 @@ from napari_cebra.recording import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_MOST_CHANNELS = 4
 AXIS_NAMES = {"C": "channel", "Z": "plane", "S": "colour sample"}
 
 
@@ -55,7 +56,8 @@ def guess_axes(shape: Sequence[int]) -> str:
     """Guess the axes of an array that carries no names.
 
     Time first, unless the last axis alone fits better: two equal axes in
-    front, or a last axis at least twice as long as the others.
+    front, or a last axis at least twice as long as the others. Of four axes, one
+    of up to four positions is taken for the channels.
     """
     if len(shape) == 3:
         a, b, c = shape
@@ -64,6 +66,11 @@ def guess_axes(shape: Sequence[int]) -> str:
         return "TYX"
     if len(shape) == 2:
         return "YX"
+    if len(shape) == 4 and shape[1] > _MOST_CHANNELS:
+        if shape[-1] <= _MOST_CHANNELS:
+            return "TYXC"
+        if shape[0] <= _MOST_CHANNELS:
+            return "CTYX"
     return ("TZCYX" if len(shape) == 5 else "TCYX")[-len(shape) :].rjust(
         len(shape), "Q"
     )

@@ -28,6 +28,7 @@ DAMAGED = (
     EOFError,
     LookupError,
     MemoryError,
+    NameError,
     OSError,
     RuntimeError,
     SyntaxError,

@@ -72,7 +72,7 @@ def write_decoded_tiff(
         ("uint8",) if colour else ("uint8", "uint16", "float32")
     )
     shape = (index.size, *movie.shape[1:])
-    description = _description(shape, dtype, rate, imagej)
+    description = tiff_description(shape, dtype, rate, imagej)
     with replacing(path) as draft:
         with tifffile.TiffWriter(draft, bigtiff=large) as tif:
             for done, frame in _reported(_frames(movie, index), index.size):
@@ -150,10 +150,10 @@ def write_decoded_mp4(
     return path
 
 
-def _description(
+def tiff_description(
     shape: tuple[int, ...], dtype: np.dtype, rate: float | None, imagej: bool
 ) -> str:
-    """Say what the pages are, as ImageJ or else as tifffile writes it."""
+    """Return what the pages are, as ImageJ or else as tifffile writes it."""
     if imagej:
         lines = ["ImageJ=1.54f", f"images={shape[0]}", f"frames={shape[0]}"]
         lines += ["hyperstack=true", "loop=false"]

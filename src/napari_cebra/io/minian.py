@@ -86,7 +86,9 @@ def _read(place: Path, shape: tuple[int, int] | None, rate: float | None) -> Roi
     array, order = _variable(place, "A", axes, _SPARSE, notes)
     n, height, width = (array.shape[axis] for axis in order)
     units = _coordinate(place, "A", "unit_id", n)
-    field, at_y, at_x = _placed(place, (height, width), shape, notes)
+    rows = _coordinate(place, "A", "height", height)
+    columns = _coordinate(place, "A", "width", width)
+    field, at_y, at_x = placed(place, (height, width), rows, columns, shape, notes)
     check_field_of_view(place, field, shape)
     masks = [
         (at_y[y], at_x[x], unit[y, x])
@@ -114,15 +116,29 @@ def _read(place: Path, shape: tuple[int, int] | None, rate: float | None) -> Roi
     )
 
 
-def _placed(
+def placed(
     place: Path,
     own: tuple[int, int],
+    rows: np.ndarray | None,
+    columns: np.ndarray | None,
     shape: tuple[int, int] | None,
     notes: list[str],
 ) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
-    """Return the field of view, and where in it each row and column lies."""
-    rows = _coordinate(place, "A", "height", own[0])
-    columns = _coordinate(place, "A", "width", own[1])
+    """Return the field of view, and where in it each row and column lies.
+
+    Parameters
+    ----------
+    place : Path
+        Folder or file, for errors.
+    own : (height, width)
+        Of the footprints.
+    rows, columns : (height,), (width,), optional
+        Coordinates that minian kept.
+    shape : (Y, X), optional
+        Of the stack.
+    notes : list of str
+        Is added to.
+    """
     fits = shape is not None and tuple(shape) == own
     if rows is None or columns is None or fits or not (rows[0] or columns[0]):
         rows, columns = np.arange(own[0]), np.arange(own[1])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cebra.io.damage import DAMAGED, open_npy, reading
-from napari_cebra.io.numbered import TIFF_SUFFIXES
+from napari_cebra.io.numbered import TIFF_SUFFIXES, VIDEO_SUFFIXES
 from napari_cebra.io.sources import SourceFile
 from napari_cebra.io.stack import LazyFrames
 from napari_cebra.recording import InvalidInput
@@ -17,8 +17,6 @@ from napari_cebra.recording import InvalidInput
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
-
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".m4v", ".mkv", ".webm")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,9 @@ from typing import overload
 from napari_cebra.recording import InvalidInput
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".m4v", ".mkv", ".webm")
+# As the UCLA Miniscope's software names them: version 3, and version 4.
+MINISCOPE = re.compile(r"(msCam)?\d+\.(avi|mkv|mp4)", re.IGNORECASE)
 
 
 class NumberedFiles(Sequence[Path]):
@@ -46,7 +49,7 @@ def numbered_series(path: str | os.PathLike[str]) -> Sequence[Path]:
     Parameters
     ----------
     path : path
-        A folder of TIFF files, or one TIFF file.
+        A folder of TIFF files or videos, or one of them.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def numbered_series(path: str | os.PathLike[str]) -> Sequence[Path]:
     Raises
     ------
     InvalidInput
-        If the folder holds no TIFF file or several series, or a number is
+        If the folder holds no such file or several series, or a number is
         missing between the first and the last.
     """
     path = Path(path)
@@ -68,37 +71,45 @@ def series_names(path: Path) -> list[str]:
     """Return the file names of the series; see `numbered_series`."""
     if path.is_dir():
         return _names_of_folder(path)
-    numbers = _series_of(path.name, _tiff_names(path.parent))
+    suffixes = (
+        VIDEO_SUFFIXES if path.suffix.lower() in VIDEO_SUFFIXES else (TIFF_SUFFIXES)
+    )
+    numbers = _series_of(path.name, _names_in(path.parent, suffixes))
     if len(numbers) > 1 and numbers[min(numbers)] == path.name:
         return _complete(numbers)
     return [path.name]
 
 
 def _names_of_folder(folder: Path) -> list[str]:
-    names = _tiff_names(folder)
+    what, names = "TIFF files", _names_in(folder, TIFF_SUFFIXES)
+    if not names:
+        what, names = "videos", _names_in(folder, VIDEO_SUFFIXES)
     if not names:
         raise InvalidInput(
-            f"The folder {folder.name} holds no TIFF file; choose the folder of a "
-            "numbered TIFF series, or one file."
+            f"The folder {folder.name} holds no TIFF file and no video; choose the "
+            "folder of a numbered series, or one file."
         )
     if len(names) == 1:
         return names
+    # A miniscope's own videos, beside those of the camera on the animal.
+    scope = [name for name in names if MINISCOPE.fullmatch(name)]
+    if what == "videos" and scope:
+        names = scope
     numbers = _series_of(names[0], names)
     if len(numbers) < len(names):
         raise InvalidInput(
-            f"The folder {folder.name} holds {len(names)} TIFF files that are not "
-            "one numbered series; choose the first file of the series instead."
+            f"The folder {folder.name} holds {len(names)} {what} that are not one "
+            "numbered series; choose the first file of the series instead."
         )
     return _complete(numbers)
 
 
-def _tiff_names(folder: Path) -> list[str]:
+def _names_in(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
     with os.scandir(folder if str(folder) else ".") as entries:
         return sorted(
             entry.name
             for entry in entries
-            if entry.name.lower().endswith(TIFF_SUFFIXES)
-            and not entry.name.startswith(".")
+            if entry.name.lower().endswith(suffixes) and not entry.name.startswith(".")
         )
 
 
@@ -131,7 +142,7 @@ def _complete(numbers: dict[int, str]) -> list[str]:
         # Numbers may be dates, so the gaps are not counted through.
         first = next(a + 1 for a, b in pairwise(order) if b > a + 1)
         raise InvalidInput(
-            f"The TIFF series {numbers[order[0]]} … {numbers[order[-1]]} misses "
+            f"The series {numbers[order[0]]} … {numbers[order[-1]]} misses "
             f"{missing} of its files (first: number {first}); put the missing files "
             "back, or move the part you want into a folder of its own."
         )

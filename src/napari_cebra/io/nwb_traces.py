@@ -64,7 +64,7 @@ def response_series(
         if turned:
             notes.append(f"{name} is stored as (ROI, time), against the schema of NWB.")
         traces[kind] = values
-        rate = _rate(series) if rate is None else rate
+        rate = series_rate(series) if rate is None else rate
     return traces, rate
 
 
@@ -105,7 +105,8 @@ def _values(series: Any, n: int) -> tuple[np.ndarray, bool] | None:
     return ordered, turned
 
 
-def _rate(series: Any) -> float | None:
+def series_rate(series: Any) -> float | None:
+    """Return the samples per second of a time series; None if it does not say."""
     start, times = series.get("starting_time"), series.get("timestamps")
     rate = np.nan
     if start is not None:

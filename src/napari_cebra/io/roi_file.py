@@ -44,6 +44,8 @@ class RoiFile:
         "neuropil", "dff", "events", or "other" for traces without a unit.
     notes : tuple of str
         What was left out, assumed or inferred, in sentences.
+    bad_frames : (T,) bool or None
+        Frames that the program marked as bad.
     """
 
     rois: RoiSet
@@ -52,6 +54,7 @@ class RoiFile:
     names: tuple[str, ...] = ()
     traces: Mapping[TraceKind, Traces] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    bad_frames: np.ndarray | None = None
 
     @property
     def activity(self) -> Traces | None:

@@ -12,6 +12,7 @@ from napari_cebra.io.damage import reading
 from napari_cebra.io.imagej_rois import read_imagej_rois
 from napari_cebra.io.label_images import is_label_image, read_label_image
 from napari_cebra.io.minian import minian_folder, read_minian
+from napari_cebra.io.minian_file import is_minian_file, read_minian_file
 from napari_cebra.io.nwb_rois import is_nwb, read_nwb_rois
 from napari_cebra.io.roi_file import RoiFile, check_field_of_view
 from napari_cebra.io.sources import SourceFile
@@ -106,7 +107,14 @@ def _read_suite2p(path: Path, shape: Shape, rate: float | None) -> RoiFile:
     read = read_suite2p(folder, rate=rate, shape=shape)
     found = (read.raw, read.neuropil, read.events)
     traces = {each.kind: each for each in found if each is not None}
-    return RoiFile(read.rois, "suite2p", read.source, traces=traces, notes=read.notes)
+    return RoiFile(
+        read.rois,
+        "suite2p",
+        read.source,
+        traces=traces,
+        notes=read.notes,
+        bad_frames=read.bad_frames,
+    )
 
 
 def _read_labels(path: Path, shape: Shape, rate: float | None) -> RoiFile:
@@ -152,6 +160,7 @@ ROI_KINDS: tuple[RoiKind, ...] = (
         lambda p: p.is_dir() and minian_folder(p) is not None,
         read_minian,
     ),
+    RoiKind("minian file", _hdf5(is_minian_file), read_minian_file),
     RoiKind("CaImAn file", _hdf5(is_caiman), read_caiman),
     RoiKind("NWB file", _hdf5(is_nwb), read_nwb_rois),
     RoiKind(

@@ -71,6 +71,34 @@ def load_objects(path: Path) -> Any:
     return values
 
 
+def load_attribute(name: str, pickled: Any) -> Any:
+    """Return what a pickle in an attribute of HDF5 holds, as PyTables writes it.
+
+    Parameters
+    ----------
+    name : str
+        What it belongs to, for the error.
+    pickled : bytes, str or None
+        None where there is no such attribute, which gives None.
+
+    Raises
+    ------
+    InvalidInput
+        If it asks for anything but numbers, text, lists and tuples.
+    """
+    if pickled is None:
+        return None
+    data = pickled.encode("latin-1") if isinstance(pickled, str) else bytes(pickled)
+    try:
+        _scan(data)
+        return _unwrapped(_Unpickler(io.BytesIO(data)).load())
+    except _Refused as error:
+        raise InvalidInput(
+            f"{name} was not opened: it asks to run {error}, which a table does not "
+            "need; get the file from its source again."
+        ) from error
+
+
 def _scan(data: bytes) -> None:
     """Refuse lengths that go beyond the file, before anything is allocated."""
     operations = 0

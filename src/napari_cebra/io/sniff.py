@@ -12,11 +12,20 @@ from napari_cebra.io.array_stores import is_zarr
 from napari_cebra.io.caiman import is_caiman
 from napari_cebra.io.damage import open_npy, reading
 from napari_cebra.io.minian import minian_folder
-from napari_cebra.io.movies import VIDEO_SUFFIXES
-from napari_cebra.io.numbered import TIFF_SUFFIXES, series_names
+from napari_cebra.io.numbered import (
+    MINISCOPE,
+    TIFF_SUFFIXES,
+    VIDEO_SUFFIXES,
+    series_names,
+)
+from napari_cebra.io.nwb_rois import is_nwb
+from napari_cebra.io.nwb_series import nwb_datasets
 from napari_cebra.io.roi_kinds import recognise_rois
-from napari_cebra.io.stacks import HDF5_SUFFIXES
+from napari_cebra.io.stack_formats import HDF5_SUFFIXES, stack_format
 from napari_cebra.io.suite2p import suite2p_plane
+from napari_cebra.io.tables.arrays import MOST_COLUMNS
+from napari_cebra.io.tables.matlab import mat5_arrays
+from napari_cebra.io.tables.pandas_frames import pandas_group
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -72,9 +81,12 @@ def sniff(path: str | os.PathLike[str]) -> Sniffed:
     for suffixes, look in _LOOKS:
         if suffix in suffixes:
             return look(path)
+    if stack_format(path) is not None:
+        return Sniffed("stack")
     raise InvalidInput(
         f"{path.name} is not a kind of file that is read here; choose a stack (TIFF, "
-        "npy, HDF5, zarr), a suite2p folder, traces, spikes, a table or a movie."
+        "npy, HDF5, NWB, zarr, video, raw binary), a suite2p folder, traces, spikes, a "
+        "table or a movie."
     )
 
 
@@ -87,11 +99,14 @@ def _folder(path: Path) -> Sniffed:
         return Sniffed("stack")
     if suite2p_plane(path) is not None:
         return Sniffed("suite2p")
-    if any(entry.suffix.lower() in TIFF_SUFFIXES for entry in path.iterdir()):
+    kinds = {entry.suffix.lower() for entry in path.iterdir()}
+    if kinds & {*TIFF_SUFFIXES}:
         return Sniffed("stack", ("movie",))
+    if kinds & {*VIDEO_SUFFIXES}:
+        return Sniffed("stack")
     raise InvalidInput(
-        f"The folder {path.name} holds neither a project, a suite2p run, a zarr array "
-        "nor TIFF files; choose another one."
+        f"The folder {path.name} holds neither a project, a suite2p run, a zarr array, "
+        "TIFF files nor videos; choose another one."
     )
 
 
@@ -137,9 +152,18 @@ def _npz(path: Path) -> Sniffed:
     return Sniffed("spikes") if spikes else Sniffed("traces")
 
 
+def _mat5(path: Path) -> Sniffed:
+    """Look at a MAT-file that is not HDF5: a wide matrix is one of traces."""
+    arrays, _ = mat5_arrays(path)
+    wide = any(a.ndim == 2 and min(a.shape) > MOST_COLUMNS for a in arrays.values())
+    return Sniffed("traces", ("table",)) if wide else Sniffed("table")
+
+
 def _hdf5(path: Path) -> Sniffed:
     import h5py
 
+    if path.suffix.lower() == ".mat" and not h5py.is_hdf5(path):
+        return _mat5(path)
     axes: list[int] = []
     units: list[str] = []
 
@@ -154,7 +178,12 @@ def _hdf5(path: Path) -> Sniffed:
         with h5py.File(path, "r") as file:
             if is_caiman(file):
                 return Sniffed("rois")
+            nwb = is_nwb(file)
+            if pandas_group(file) is not None:
+                return Sniffed("table")
             file.visititems(visit)
+    if nwb and not units:
+        return _nwb(path, has_traces=2 in axes)
     if units:
         return Sniffed("spikes")
     if max(axes, default=0) >= 3:
@@ -162,7 +191,22 @@ def _hdf5(path: Path) -> Sniffed:
     return Sniffed("traces")
 
 
-def _imagej(path: Path) -> Sniffed:
+def _nwb(path: Path, has_traces: bool) -> Sniffed:
+    try:
+        nwb_datasets(path)
+    except InvalidInput:  # no movie, or one that is in another file
+        if has_traces:
+            return Sniffed("traces")
+        raise
+    return Sniffed("stack", ("traces",) if has_traces else ())
+
+
+def _video(path: Path) -> Sniffed:
+    scope = MINISCOPE.fullmatch(path.name) is not None
+    return Sniffed("stack", ("movie",)) if scope else Sniffed("movie", ("stack",))
+
+
+def _rois(path: Path) -> Sniffed:
     recognise_rois(path)
     return Sniffed("rois")
 
@@ -172,8 +216,9 @@ _LOOKS: tuple[tuple[tuple[str, ...], Callable[[Path], Sniffed]], ...] = (
     ((".npy",), _npy),
     ((".npz",), _npz),
     (HDF5_SUFFIXES, _hdf5),
-    (VIDEO_SUFFIXES, lambda path: Sniffed("movie")),
+    (VIDEO_SUFFIXES, _video),
     ((".csv", ".tsv", ".txt"), lambda path: Sniffed("table", ("traces",))),
-    ((".zip", ".roi"), _imagej),
+    ((".xlsx", ".xlsm"), lambda path: Sniffed("table")),
+    ((".zip", ".roi", ".nc"), _rois),
     ((".png",), lambda path: Sniffed("labels")),
 )

@@ -371,9 +371,9 @@ def _with_track(
         name=recording.name,
     )
     if lost.any():
-        recording = recording.exclude(lost, "no position")
+        recording = recording.exclude(lost, "no position", look=True)
     if min_speed is not None:
-        recording = recording.exclude(speed < min_speed, "not running")
+        recording = recording.exclude(speed < min_speed, "not running", look=True)
     return recording
 
 

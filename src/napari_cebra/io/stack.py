@@ -57,6 +57,8 @@ class Stack:
         Axis order in which the frames are stored.
     source : SourceFile or None
         The raw file; None for an array.
+    pixel_um : (y, x) or None
+        Size of a pixel in µm, where the file or a person said so.
     lazy : array-like
         (T, Y, X), for a viewer; read-only, reads what is looked at.
     """
@@ -68,16 +70,26 @@ class Stack:
         axes: str = "TYX",
         rate: float | None = None,
         source: SourceFile | None = None,
+        pixel_um: tuple[float, float] | None = None,
     ) -> None:
         if rate is not None and not (np.isfinite(rate) and rate > 0):
             raise InvalidInput(
                 f"The frame rate must be a positive number of Hz, not {rate}."
             )
+        if pixel_um is not None:
+            height, width = (float(size) for size in pixel_um)
+            if not (0 < height < np.inf and 0 < width < np.inf):
+                raise InvalidInput(
+                    f"The size of a pixel must be two positive numbers of µm, not "
+                    f"{pixel_um}."
+                )
+            pixel_um = height, width
         self._reader = reader
         self.name = name
         self.axes = axes
         self.rate = None if rate is None else float(rate)
         self.source = source
+        self.pixel_um = pixel_um
         t, y, x = reader.shape
         self.shape: tuple[int, int, int] = (t, y, x)
         self.dtype = reader.dtype

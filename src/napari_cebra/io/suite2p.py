@@ -57,6 +57,8 @@ class Suite2pFolder:
         The folder.
     notes : tuple of str
         What was missing or inferred, in sentences.
+    bad_frames : (T,) bool or None
+        ``badframes`` of ``ops.npy``, which registration and detection left out.
     """
 
     folder: Path
@@ -72,6 +74,7 @@ class Suite2pFolder:
     mean_image: np.ndarray | None
     source: SourceFile
     notes: tuple[str, ...] = ()
+    bad_frames: np.ndarray | None = None
 
 
 def suite2p_plane(folder: str | os.PathLike[str]) -> Path | None:
@@ -132,7 +135,7 @@ def read_suite2p(
             "folder for another."
         )
     stat = _stat(plane / "stat.npy")
-    settings = _settings(plane)
+    settings = suite2p_settings(plane)
     fluorescence = _matrix(plane / "F.npy", len(stat))
     rate = _rate(settings, rate, notes)
     shape = _shape(settings, stat, shape, notes)
@@ -145,6 +148,7 @@ def read_suite2p(
             "accepted by suite2p; they are set to not accepted."
         )
     rois, overlap = _rois(stat, shape, flags & ~silent)
+    bad = _bad_frames(settings, fluorescence.shape[1], notes)
     return Suite2pFolder(
         plane,
         rois,
@@ -159,6 +163,7 @@ def read_suite2p(
         _mean_image(settings, shape),
         SourceFile.of(plane),
         tuple(notes),
+        bad,
     )
 
 
@@ -184,7 +189,7 @@ def _stat(path: Path) -> list[Mapping[str, Any]]:
     return stat
 
 
-def _settings(plane: Path) -> dict[str, Any]:
+def suite2p_settings(plane: Path) -> dict[str, Any]:
     """Everything that ``ops.npy``, or its successors in suite2p 1.x, say."""
     found: dict[str, Any] = {}
     for name in ("settings.npy", "db.npy", "reg_outputs.npy", "detect_outputs.npy"):
@@ -201,6 +206,21 @@ def _number(value: object) -> float | None:
     if isinstance(value, int | float | np.number) and np.isfinite(value) and value > 0:
         return float(value)
     return None
+
+
+def _bad_frames(
+    settings: Mapping[str, Any], n_frames: int, notes: list[str]
+) -> np.ndarray | None:
+    found = settings.get("badframes")
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "biu":
+        return None
+    if found.shape != (n_frames,):
+        notes.append(
+            f"The folder marks bad frames for {found.size} frames but has {n_frames}; "
+            "the marks were left out."
+        )
+        return None
+    return found.astype(bool)
 
 
 def _rate(

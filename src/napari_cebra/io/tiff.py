@@ -16,7 +16,7 @@ from napari_cebra.io.damage import reading
 from napari_cebra.io.raw_frames import RawFrames
 from napari_cebra.io.tiff_chain import PageTable, walk_pages
 from napari_cebra.io.tiff_decoded import DecodedFrames
-from napari_cebra.io.tiff_metadata import outer_axes, rate_of
+from napari_cebra.io.tiff_metadata import ome_files, outer_axes, pixel_um_of, rate_of
 from napari_cebra.io.tiff_page_files import PageFiles
 from napari_cebra.recording import InvalidInput
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from napari_cebra.io.found_stack import PixelSize
     from napari_cebra.io.stack import FrameReader
 
 # Layouts whose pages are not simply one plane after the other.
@@ -62,13 +63,18 @@ class TiffLayout:
     rate : float or None
         Frames per second, from the metadata.
     file_of : (planes,) int32
-        File of each page that is part of the stack, in C order of `shape`.
+        File of each page, in C order of `shape`; more than `shape` asks for where
+        the last frame was not finished.
     offsets, counts : (planes, segments) int64
         Strips or tiles of each page.
     form : tuple of int
         Size, type and coding of its pages.
-    note : str
+    notes : tuple of str
         What was assumed.
+    pixel_um : (y, x) or None
+        Size of a pixel in µm, from the metadata.
+    running : bool
+        Whether a frame may begin in one file of a series and end in the next.
     page_files : bool
         Whether each file holds one page, which is looked at when it is read.
     """
@@ -84,7 +90,9 @@ class TiffLayout:
     offsets: np.ndarray
     counts: np.ndarray
     form: tuple[int, ...]
-    note: str = ""
+    notes: tuple[str, ...] = ()
+    pixel_um: PixelSize | None = None
+    running: bool = False
     page_files: bool = False
 
 
@@ -120,7 +128,8 @@ def open_tiff(layout: TiffLayout, plan: AxisPlan) -> FrameReader:
             layout.stored,
         )
     # Number of the page that holds each frame, at the chosen channel and plane.
-    pages = np.arange(layout.file_of.size).reshape(plan.shape[: len(outer)])
+    lengths = plan.shape[: len(outer)]
+    pages = np.arange(math.prod(lengths)).reshape(lengths)
     pages = pages[plan.key(0, plan.frames_shape[0])[: len(outer)]]
     frame_shape = plan.frames_shape[1:]
     file_of, offsets = layout.file_of[pages], layout.offsets[pages]
@@ -159,11 +168,27 @@ def _layout_of_file(path: Path, alone: bool) -> TiffLayout:
                 f"{path.name} holds pages of a kind that cannot be read as pixels; "
                 "save it as an uncompressed TIFF."
             )
+        if len(table) > 1 and len(ome_files(tif)) > 1:
+            return _of_several(path, table)
         foreign = any(getattr(tif, flag) for flag in _FOREIGN)
         # One file of several with a common description holds its own pages.
         foreign = foreign and alone and not _is_part(tif, table)
         layout = _foreign(path, tif, table) if foreign else _plain(path, tif, table)
     _check_length(path, layout)
+    return layout
+
+
+def _of_several(path: Path, table: PageTable) -> TiffLayout:
+    """All files of an OME stack, as the description that they share orders them."""
+    with (
+        reading(path.name, "OME-TIFF", "copy all of its files again"),
+        tifffile.TiffFile(path) as tif,
+    ):
+        layout = _foreign(path, tif, table)
+    for number, part in enumerate(layout.paths):
+        rows = layout.file_of == number
+        own = replace(layout, offsets=layout.offsets[rows], counts=layout.counts[rows])
+        _check_length(part, own)
     return layout
 
 
@@ -197,8 +222,9 @@ def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
     announced = outer_axes(tif, len(table))
     planes = math.prod(announced[1]) if announced else len(table)
     one_run = len(table) == 1 and planes > 1 and page.compression == 1
-    if announced and (planes == len(table) or one_run):
-        outer, lengths, note = announced
+    running = announced is not None and announced.running
+    if announced and (planes == len(table) or one_run or running):
+        outer, lengths, note, _ = announced
     else:
         outer, lengths, note = "T", (len(table),), ""
         one_run = False
@@ -228,7 +254,25 @@ def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
         offsets,
         counts,
         table.form,
-        note or assumed,
+        _said(note or assumed, _unfinished(len(table), lengths) if running else ""),
+        pixel_um_of(tif),
+        running,
+    )
+
+
+def _said(*notes: str) -> tuple[str, ...]:
+    return tuple(note for note in notes if note)
+
+
+def _unfinished(n_pages: int, lengths: Sequence[int]) -> str:
+    """Say which pages at the end are of no whole frame; "" if all are."""
+    each = math.prod(lengths[1:])
+    left = n_pages - math.prod(lengths)
+    if not left:
+        return ""
+    return (
+        f"The last {left} of {n_pages} pages are of a frame of {each} pages (channels "
+        "× planes) that was not finished; they are left out."
     )
 
 
@@ -248,6 +292,7 @@ def _foreign(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout
     keyframe = series.keyframe
     planes = math.prod(series.shape) // math.prod(keyframe.shape)
     inner = len(keyframe.shape)
+    paths, file_of = [path], np.zeros(planes, np.int32)
     if series.dataoffset is not None:
         nbytes = math.prod(keyframe.shape) * keyframe.dtype.itemsize
         offsets = series.dataoffset + nbytes * np.arange(planes)[:, None]
@@ -262,26 +307,36 @@ def _foreign(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout
             )
         offsets = np.array([page.dataoffsets for page in pages], np.int64)
         counts = np.array([page.databytecounts for page in pages], np.int64)
+        names = [page.parent.filehandle.name for page in pages]
+        order = {name: k for k, name in enumerate(dict.fromkeys(names))}
+        paths = [path.with_name(name) for name in order]
+        file_of = np.array([order[name] for name in names], np.int32)
+    images = ""
+    if len(tif.series) > 1:
+        images = f"The file holds {len(tif.series)} images; the first is read."
     axes, note = name_axes(series.axes, series.shape)
     return TiffLayout(
-        [path],
+        paths,
         axes,
         tuple(series.shape),
         inner,
         np.dtype(tif.byteorder + series.dtype.char),
         keyframe.compression != 1 or keyframe.is_tiled or _packed(keyframe),
         rate_of(tif),
-        np.zeros(planes, np.int32),
+        file_of,
         offsets,
         counts,
         table.form,
-        note,
+        _said(note, images),
+        pixel_um_of(tif),
     )
 
 
 def _joined(first: TiffLayout, paths: Sequence[Path]) -> TiffLayout:
     """Append the files of a series along time."""
     name = paths[0].name
+    if len(first.paths) > 1:  # OME, whose description orders the files
+        return first
     if first.axes == "YX":
         return replace(
             first,
@@ -297,7 +352,7 @@ def _joined(first: TiffLayout, paths: Sequence[Path]) -> TiffLayout:
         )
     file_of, offsets, counts = [first.file_of], [first.offsets], [first.counts]
     inner = first.shape[1:]
-    n_frames = first.shape[0]
+    per_frame = math.prod(inner) // _page_size(first)
     for number, path in enumerate(paths[1:], start=1):
         table = walk_pages(path)
         _check_length(path, table)
@@ -313,21 +368,24 @@ def _joined(first: TiffLayout, paths: Sequence[Path]) -> TiffLayout:
         same &= np.dtype(tif.byteorder + page.dtype.char) == first.stored
         same &= part.compressed == first.compressed
         same &= part.offsets.shape[1] == first.offsets.shape[1]
-        whole, left = divmod(part.file_of.size * _page_size(first), math.prod(inner))
+        left = part.file_of.size % per_frame and not first.running
         if not same or left:
             raise InvalidInput(
                 f"{path.name} does not continue the series {name} …: its pages are "
                 f"{'×'.join(map(str, part.shape[1:] or part.shape))} {part.stored.name}"
                 " or stored differently; take it out of the series."
             )
-        n_frames += whole
         file_of.append(np.full(part.file_of.size, number, np.int32))
         offsets.append(part.offsets)
         counts.append(part.counts)
+    n_pages = sum(part.size for part in file_of)
+    n_frames = n_pages // per_frame
+    unfinished = _unfinished(n_pages, (n_frames, per_frame))
     return replace(
         first,
         paths=paths,
         shape=(n_frames, *inner),
+        notes=_said(*first.notes[: 0 if first.running else None], unfinished),
         file_of=np.concatenate(file_of),
         offsets=np.concatenate(offsets),
         counts=np.concatenate(counts),

@@ -1,4 +1,4 @@
-"""Traces alone: a (T, N) matrix from npy, npz, CSV, TSV or HDF5."""
+"""Traces alone: a (T, N) matrix from npy, npz, CSV, TSV, MAT or HDF5."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from napari_cebra.io.array_stores import holds_what_it_announces
 from napari_cebra.io.damage import open_npy, open_npz, reading
 from napari_cebra.io.sources import SourceFile
 from napari_cebra.io.tables import read_table
+from napari_cebra.io.tables.matlab import mat5_arrays
 from napari_cebra.recording import InvalidInput, Traces
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def read_trace_matrix(
     Parameters
     ----------
     path : path
-        npy, npz, CSV, TSV or HDF5.
+        npy, npz, CSV, TSV, MAT or HDF5.
     key : str, optional
         Array or data set; default one with a telling name, else the only or
         largest matrix.
@@ -153,12 +154,31 @@ def _content(path: Path) -> _Content:
     with reading(path.name, "a trace matrix", "save it again as plain numbers"):
         if suffix == ".npz":
             return _from_npz(path)
+        if suffix == ".mat" and not _is_hdf5(path):
+            return _sorted(mat5_arrays(path)[0])
         if suffix in (".h5", ".hdf5", ".hdf", ".nwb", ".mat"):
             return _from_hdf5(path)
     raise InvalidInput(
         f"{path.name} is not a trace matrix that can be read; choose npy, npz, CSV, "
-        "TSV or HDF5."
+        "TSV, MAT or HDF5."
     )
+
+
+def _is_hdf5(path: Path) -> bool:
+    import h5py
+
+    return bool(h5py.is_hdf5(path))
+
+
+def _sorted(arrays: Mapping[str, np.ndarray]) -> _Content:
+    """Matrices, and what lies beside them."""
+    content = _Content({})
+    for name, array in arrays.items():
+        if _is_matrix(array):
+            content.arrays[name] = array
+        elif array.ndim <= 1:
+            content.beside[name] = array
+    return content
 
 
 def _is_matrix(array: Any) -> bool:
@@ -166,15 +186,8 @@ def _is_matrix(array: Any) -> bool:
 
 
 def _from_npz(path: Path) -> _Content:
-    content = _Content({})
     with open_npz(path) as stored:
-        for name in stored.files:
-            array = stored[name]
-            if _is_matrix(array):
-                content.arrays[name] = array
-            elif array.ndim <= 1:
-                content.beside[name] = array
-    return content
+        return _sorted({name: stored[name] for name in stored.files})
 
 
 def _from_hdf5(path: Path) -> _Content:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 
+from napari_cebra.io.damage import DAMAGED
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class VideoFrames:
     ----------
     path : Path
         MP4, MOV, AVI or another container FFmpeg knows.
+    gray : bool
+        Whether brightness is read, in the bits it is stored in, or colours.
 
     Attributes
     ----------
@@ -39,8 +42,9 @@ class VideoFrames:
         Mean frames per second.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, gray: bool = False) -> None:
         self._path = path
+        self._gray = gray
         self._lock = threading.RLock()
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._container = self._opened()
@@ -48,13 +52,13 @@ class VideoFrames:
             self._stream = self._container.streams.video[0]
             self._index()
             first = self.read(0, 1)
-        except (av.FFmpegError, IndexError, InvalidInput) as error:
+        except (av.FFmpegError, *DAMAGED) as error:
             self._container.close()
             if isinstance(error, InvalidInput):
                 raise
             raise self._unreadable(error) from error
         self.shape = (self._stamps.size, *first.shape[1:])
-        self.dtype = np.dtype(np.uint8)
+        self.dtype = first.dtype
         self._keep = max(2, _CACHE_BYTES // max(1, first.nbytes))
 
     def _opened(self) -> Any:
@@ -71,13 +75,7 @@ class VideoFrames:
 
     def _index(self) -> None:
         """List time stamps and key frames, without decoding where they are good."""
-        demuxed = [p for p in self._container.demux(self._stream) if p.size]
-        if len(demuxed) < self._stream.frames - 1:
-            raise InvalidInput(
-                f"{self._path.name} is cut short: it announces {self._stream.frames} "
-                f"frames but holds {len(demuxed)}; copy or export it again."
-            )
-        packets = [(p.pts, p.is_keyframe) for p in demuxed if not p.is_discard]
+        packets = self._indexed() or self._demuxed()
         stamps = sorted(pts for pts, _ in packets if pts is not None)
         keys = sorted(pts for pts, key in packets if key and pts is not None)
         self._stamped = (
@@ -96,6 +94,31 @@ class VideoFrames:
         span = float(self.frame_times[-1])
         self.rate = (self._stamps.size - 1) / span if span > 0 else None
         self._rewind(0)
+
+    def _indexed(self) -> list[tuple[int | None, bool]]:
+        """Time stamps from the index of an AVI whose frames all stand alone.
+
+        Nothing is there to be found out by reading gigabytes. Empty for all else.
+        """
+        entries = list(self._stream.index_entries)
+        alone = self._stream.codec_context.codec.intra_only
+        if self._container.format.name != "avi" or not alone or not entries:
+            return []
+        length = self._path.stat().st_size
+        inside = all(entry.pos + entry.size <= length for entry in entries)
+        if not inside or len(entries) != self._stream.frames:
+            return []
+        return [(entry.timestamp, True) for entry in entries]
+
+    def _demuxed(self) -> list[tuple[int | None, bool]]:
+        """Time stamps of all packets."""
+        demuxed = [p for p in self._container.demux(self._stream) if p.size]
+        if len(demuxed) < self._stream.frames - 1:
+            raise InvalidInput(
+                f"{self._path.name} is cut short: it announces {self._stream.frames} "
+                f"frames but holds {len(demuxed)}; copy or export it again."
+            )
+        return [(p.pts, p.is_keyframe) for p in demuxed if not p.is_discard]
 
     def _shown_in_order(self, stamps: list[int]) -> bool:
         """Whether the first frames come out of the decoder in order of their stamps.
@@ -141,7 +164,7 @@ class VideoFrames:
         return self._key_stamp if frame.key_frame else None
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Return frames ``start:stop`` as (n, h, w) or (n, h, w, 3) uint8."""
+        """Return frames ``start:stop`` as (n, h, w), or (n, h, w, 3) in colour."""
         with self._lock:
             return np.stack([self._frame(k) for k in range(start, stop)])
 
@@ -161,7 +184,7 @@ class VideoFrames:
                     continue
                 self._at = stamp
                 if stamp == target:
-                    return self._remember(k, _pixels(frame))
+                    return self._remember(k, _pixels(frame, self._gray))
                 if stamp > target:
                     break
         except av.FFmpegError as error:
@@ -188,7 +211,11 @@ class VideoFrames:
             self._container.close()
 
 
-def _pixels(frame: Any) -> np.ndarray:
-    if frame.format.name.startswith("gray"):
+def _pixels(frame: Any, gray: bool) -> np.ndarray:
+    name = frame.format.name
+    if gray and name.startswith("gray") and name != "gray":
+        # More than 8 bits, which stay as they are.
+        return frame.to_ndarray(format="gray16le" if "16" in name else name)
+    if gray or name.startswith("gray"):
         return frame.to_ndarray(format="gray")
     return frame.to_ndarray(format="rgb24")

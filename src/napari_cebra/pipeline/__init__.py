@@ -1,5 +1,7 @@
 """The steps in order under one typed config: what window, command and script call."""
 
+from napari_cebra.pipeline.align import Aligned, LogAlignment, aligning
+from napari_cebra.pipeline.align_config import AlignConfig, LogConfig, TimesConfig
 from napari_cebra.pipeline.attribution import RoiShares, roi_shares
 from napari_cebra.pipeline.behaviour import attach_movie, attach_table
 from napari_cebra.pipeline.config import (
@@ -59,6 +61,8 @@ from napari_cebra.pipeline.target import Target
 
 __all__ = [
     "STIMULUS",
+    "AlignConfig",
+    "Aligned",
     "Comparison",
     "ComparisonReport",
     "DecodeReport",
@@ -74,6 +78,8 @@ __all__ = [
     "HypothesisRow",
     "HypothesisScore",
     "Interval",
+    "LogAlignment",
+    "LogConfig",
     "PipelineConfig",
     "Project",
     "Results",
@@ -87,7 +93,9 @@ __all__ = [
     "StackReference",
     "Target",
     "TargetConfig",
+    "TimesConfig",
     "TrainingLog",
+    "aligning",
     "attach_movie",
     "attach_table",
     "compare_hypotheses",

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cebra.embedding.attribution.config import AttributionConfig
 from napari_cebra.pipeline.stage import fitted_values
-from napari_cebra.recording import InvalidInput, segments
+from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -139,7 +139,7 @@ def roi_shares(
             "or take all rows."
         )
     config = DEFAULT if config is None else config
-    segment = split.refitting(segments(recording.trials, recording.valid))
+    segment = split.refitting(recording.stretches)
     values = fitted_values(recording, split.refit)
     found = yield from attribute_rois(embedding.encoder, values, segment, config, asked)
     by_latent = found[found.main]

@@ -7,13 +7,43 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cebra.pipeline.column_config import ColumnConfig
+from napari_cebra.pipeline.placed import Placed, SameRows
 from napari_cebra.recording import InvalidInput, Recording, Stimulus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_cebra.io import Movie, Table
     from napari_cebra.pipeline.config import SourceConfig, TargetConfig
+    from napari_cebra.recording import Variable
 
 _CLOCKS = {"frame", "frames", "frame_index", "imaging_frame", "time", "time_s", "t"}
+
+
+def read_variables(source: SourceConfig) -> Table:
+    """Read the table of variables that a source names, with its settings.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot be read; see `io.read_table`.
+    """
+    from napari_cebra.io import read_table
+
+    assert source.variables is not None
+    return read_table(
+        source.variables, source.variables_part, source.likelihood, source.longest_gap
+    )
+
+
+def is_row_by_row(table: Table, n_frames: int) -> bool:
+    """Return whether a table needs no clock to go with so many imaging frames."""
+    try:
+        table.check_length(n_frames)
+    except InvalidInput:
+        return False
+    return True
 
 
 def attach_table(
@@ -21,8 +51,11 @@ def attach_table(
     table: Table,
     source: SourceConfig,
     target: TargetConfig | None = None,
+    *,
+    variables: Iterable[Variable] | None = None,
+    placed: Placed | None = None,
 ) -> Recording:
-    """Return the recording with the columns of a table that has T rows.
+    """Return the recording with the columns of a table.
 
     Columns without a role become variables, of the kind their values suggest;
     the target is of the kind that was asked for.
@@ -31,9 +64,16 @@ def attach_table(
     ----------
     recording : Recording
     table : Table
+        One row per imaging frame, whose seconds its time column then holds, unless
+        `placed` says when each row was.
     source : SourceConfig
         Names the columns with a role.
     target : TargetConfig, optional
+    variables : iterable of Variable, optional
+        Columns of the table to take instead, row by row as they stand there.
+    placed : Placed, optional
+        How rows on another clock come to the imaging frames. Frames without
+        data are not valid.
 
     Raises
     ------
@@ -41,36 +81,60 @@ def attach_table(
         If the table is of another length, has no such column, or one does not
         hold what it should.
     """
-    table.check_length(recording.n_frames, recording.name)
     changes: dict[str, Any] = {}
+    if placed is None:
+        table = table.on_frames(
+            recording.n_frames, recording.frame_times, recording.name
+        )
+        placed = SameRows()
+        if source.time_column is not None:
+            changes["frame_times"] = table.frame_times(source.time_column)
     if source.trial_column is not None:
-        changes["trials"] = table.trials(source.trial_column)
-    if source.time_column is not None:
-        changes["frame_times"] = table.frame_times(source.time_column)
+        changes["trials"] = placed.codes(table.trials(source.trial_column))
     recording = replace(recording, **changes)
-    if source.shown_column is not None:
-        stimulus = Stimulus(table.shown(source.shown_column))
-        if source.repeat_column is not None:
-            stimulus = replace(stimulus, repeat=table.repeat(source.repeat_column))
-        recording = replace(recording, stimulus=stimulus)
-    elif source.repeat_column is not None:
+    if source.stimulus_log is None:
+        recording = attach_shown(recording, table, source, placed)
+    if variables is None:
+        variables = table_variables(table, source, target)
+    variables = list(variables)
+    for reason, rows in placed.without_data(variables).items():
+        recording = recording.exclude(rows, reason, look=True)
+    if source.valid_column is not None:
+        used = placed.codes(table.valid(source.valid_column).astype(np.int64))
+        recording = recording.exclude(
+            used != 1, f"not {source.valid_column}", look=True
+        )
+    kept = [placed.variable(variable) for variable in variables]
+    recording = replace(recording, variables=(*recording.variables, *kept))
+    return recording.with_step("read table", table.name)
+
+
+def attach_shown(
+    recording: Recording,
+    table: Table,
+    source: SourceConfig,
+    placed: Placed | None = None,
+) -> Recording:
+    """Return the recording with which stimulus frame was on, as a table says.
+
+    Raises
+    ------
+    InvalidInput
+        If a column is not there, or does not hold whole numbers.
+    """
+    if source.shown_column is None:
+        if source.repeat_column is None:
+            return recording
         raise InvalidInput(
             "A repeat column without a shown-frame column says nothing; name the "
             "column that holds the movie frame shown."
         )
-    if source.valid_column is not None:
-        unused = ~table.valid(source.valid_column)
-        recording = recording.exclude(unused, f"not {source.valid_column}")
-    variables = [
-        table.variable(
-            name,
-            target.kind if target is not None and name == target.name else None,
-            period=target.period if target and name == target.name else None,
-        )
-        for name in _free_columns(table, source)
-    ]
-    recording = replace(recording, variables=(*recording.variables, *variables))
-    return recording.with_step("read table", table.name)
+    placed = placed or SameRows()
+    stimulus = Stimulus(placed.shown(table.shown(source.shown_column)))
+    if source.repeat_column is not None:
+        repeat = placed.shown(table.repeat(source.repeat_column))
+        stimulus = replace(stimulus, repeat=repeat)
+    return replace(recording, stimulus=stimulus)
 
 
 def attach_movie(
@@ -110,6 +174,24 @@ def attach_movie(
             count,
         ),
     )
+
+
+def table_variables(
+    table: Table, source: SourceConfig, target: TargetConfig | None = None
+) -> list[Variable]:
+    """Return the columns chosen, or all without a role; the target in any case."""
+    free = [ColumnConfig(name) for name in _free_columns(table, source)]
+    chosen = free if source.columns is None else list(source.columns)
+    if target is not None and target.name in table.names:
+        if target.name not in {c.column for c in chosen}:
+            chosen.append(ColumnConfig(target.name))
+        chosen = [
+            replace(c, kind=target.kind or c.kind, period=target.period or c.period)
+            if c.column == target.name
+            else c
+            for c in chosen
+        ]
+    return [table.variable(c.column, c.kind, c.units, c.period) for c in chosen]
 
 
 def _free_columns(table: Table, source: SourceConfig) -> list[str]:

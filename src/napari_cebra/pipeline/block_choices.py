@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from napari_cebra.decoding import Split
 from napari_cebra.pipeline.stage import Stage
-from napari_cebra.recording import segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,10 +96,9 @@ class BlockChoices:
         counts: list[int],
         folds: tuple[int, int],
     ) -> None:
-        segment = segments(self._recording.trials, self._recording.valid)
         found = self._raw.errors(
             stage.values,
-            split.choosing(segment),
+            split.choosing(self._recording.stretches),
             self._target.values,
             split.train,
             judged,

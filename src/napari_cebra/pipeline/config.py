@@ -7,17 +7,23 @@ JSON beside the results is what repeats them.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from napari_cebra.decoding.knn import Weighting
 from napari_cebra.embedding.config import TrainConfig, recommended
 from napari_cebra.embedding.json_settings import json_object
+from napari_cebra.pipeline.align_config import AlignConfig
+from napari_cebra.pipeline.checks import one_of as _one_of
+from napari_cebra.pipeline.checks import positive as _positive
+from napari_cebra.pipeline.checks import section as _section
+from napari_cebra.pipeline.column_config import ColumnConfig
 from napari_cebra.pipeline.encoder_shape import EncoderConfig
 from napari_cebra.recording import InvalidInput
 from napari_cebra.recording.traces import TraceKind
 from napari_cebra.recording.variable import VariableKind
 from napari_cebra.traces.detection.settings import DetectionSettings
+from napari_cebra.traces.motion.settings import MotionSettings
 from napari_cebra.traces.settings import DffSettings
 
 if TYPE_CHECKING:
@@ -32,7 +38,6 @@ DETECT = "detect"
 
 Mode = Literal["time", "behavior", "hybrid"]
 _SCHEMA = 1
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,24 @@ class SourceConfig:
     accepted_only : bool
         Of a suite2p folder, use the cells it accepts.
     variables : str, optional
-        CSV with one row per imaging frame.
+        Table with one row per imaging frame, or (see `AlignConfig`) on a clock of
+        its own: CSV, Excel, MAT, npz, HDF5, NWB, poses of DeepLabCut, or events.
+    variables_part : str, optional
+        Sheet, struct, clock or table inside that file, one of ``Table.parts``.
+    columns : tuple of ColumnConfig, optional
+        Columns of it to keep as variables, or texts as ``"heading:circular:360"``;
+        default all without a role.
+    likelihood, longest_gap : float, int
+        Of poses: below which likelihood a position is not used, and how many
+        rows without one are filled in at most.
     shown_column, repeat_column, trial_column, valid_column, time_column : str
         Columns of that table: movie frame shown, number of the showing, trial,
         rows to use (not 0), seconds.
+    stimulus_log : str, optional
+        Another table, a row for each stimulus frame as it came on, which then
+        holds the shown and the repeat column.
+    stimulus_time_column : str, optional
+        Its seconds.
     movie : str, optional
         Stimulus movie: TIFF, MP4 or npy.
     movie_rate : float, optional
@@ -93,11 +112,17 @@ class SourceConfig:
     reextract: bool = False
     accepted_only: bool = True
     variables: str | None = None
+    variables_part: str | None = None
+    columns: tuple[ColumnConfig, ...] | None = None
+    likelihood: float = 0.6
+    longest_gap: int = 10
     shown_column: str | None = None
     repeat_column: str | None = None
     trial_column: str | None = None
     valid_column: str | None = None
     time_column: str | None = None
+    stimulus_log: str | None = None
+    stimulus_time_column: str | None = None
     movie: str | None = None
     movie_rate: float | None = None
 
@@ -105,6 +130,9 @@ class SourceConfig:
         for name in ("rate", "movie_rate", "bin_s"):
             _positive(name, getattr(self, name))
         _one_of("traces_kind", self.traces_kind, get_args(TraceKind))
+        if self.columns is not None:
+            columns = tuple(ColumnConfig.of(column) for column in self.columns)
+            object.__setattr__(self, "columns", columns)
         given = [n for n in ("stack", "traces", "spikes") if getattr(self, n)]
         if len(given) > 1:
             raise InvalidInput(
@@ -214,6 +242,10 @@ class PipelineConfig:
     Parameters
     ----------
     source : SourceConfig
+    motion : MotionSettings, optional
+        How the stack is registered before extraction; None leaves it as it is.
+    align : AlignConfig
+        How tables on clocks of their own come onto the imaging clock.
     detection : DetectionSettings
         How ROIs are found, where they are.
     dff : DffSettings
@@ -235,6 +267,8 @@ class PipelineConfig:
     """
 
     source: SourceConfig = field(default_factory=SourceConfig)
+    motion: MotionSettings | None = None
+    align: AlignConfig = field(default_factory=AlignConfig)
     detection: DetectionSettings = field(default_factory=DetectionSettings)
     dff: DffSettings = field(default_factory=DffSettings)
     target: TargetConfig = field(default_factory=TargetConfig)
@@ -332,6 +366,8 @@ class PipelineConfig:
             )
         sections = {
             "source": SourceConfig,
+            "motion": MotionSettings,
+            "align": AlignConfig,
             "detection": DetectionSettings,
             "dff": DffSettings,
             "target": TargetConfig,
@@ -339,10 +375,10 @@ class PipelineConfig:
             "encoder": EncoderConfig,
             "decoding": DecodingConfig,
         }
-        for name, section in sections.items():
+        for name, kind in sections.items():
             if parts.get(name) is not None:
-                parts[name] = _section(section, name, parts[name])
-            elif name != "training":
+                parts[name] = _section(kind, name, parts[name])
+            elif name not in ("training", "motion"):
                 parts.pop(name, None)
         return _section(cls, "config", parts)
 
@@ -356,37 +392,3 @@ class PipelineConfig:
             If the text is not a JSON object of known settings.
         """
         return cls.from_dict(json_object(text, "The settings"))
-
-
-def _section(cls: type[_T], name: str, stored: Any) -> _T:
-    if not hasattr(stored, "keys"):
-        raise InvalidInput(f"The settings {name!r} must be a JSON object.")
-    known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(stored) - known)
-    if unknown:
-        raise InvalidInput(
-            f"Unknown settings in {name!r}: {', '.join(unknown)}; known are "
-            f"{', '.join(sorted(known))}."
-        )
-    try:
-        return cls(**stored)
-    except TypeError as error:
-        raise InvalidInput(
-            f"A setting in {name!r} has the wrong type ({error}); correct it."
-        ) from error
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidInput(
-            f"{name} must be one of {', '.join(allowed)}, not {value!r}."
-        )
-
-
-def _positive(name: str, value: float | None) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidInput(f"{name} must be a number, not {value!r}.")
-    if not 0 < value < float("inf"):
-        raise InvalidInput(f"{name} must be a positive number, not {value!r}.")

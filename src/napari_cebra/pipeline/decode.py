@@ -22,7 +22,7 @@ from napari_cebra.pipeline.block_choices import BlockChoices
 from napari_cebra.pipeline.decoding_result import Decoding
 from napari_cebra.pipeline.stage import Stage, fitted_values
 from napari_cebra.pipeline.target import Target
-from napari_cebra.recording import InvalidInput, segments
+from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -137,7 +137,7 @@ class _Run:
             )
         self.recording, self.embedding, self.target = recording, embedding, target
         self.window = embedding.encoder.receptive_field
-        self.segment = segments(recording.trials, recording.valid)
+        self.segment = recording.stretches
         gap = decoding.gap(self.window, recording.rate)
         self.splits = target.folds(recording, gap, decoding.n_blocks)
         if target.stimulus is not None and decoding.folds == "last":
@@ -215,7 +215,7 @@ class _Run:
                 stage = Stage(*args, choosing=False, steps=fold.steps, judge=False)
                 yield from self._train(stage, f"Fitting without {fold.split.name}")
                 fold.values = stage.values
-                fold.latents = stage.encoder().transform(stage.values, stage.segment)
+                fold.latents = stage.latents()
         with self._timed("decoding"):
             fold.prediction = self._decode(fold, fold.latents, self.target)
 
@@ -274,7 +274,7 @@ class _Run:
                 )
                 total = self.config.decoding.n_controls
                 yield from self._train(stage, f"Control {number + 1} of {total}")
-                latents = stage.encoder().transform(stage.values, stage.segment)
+                latents = stage.latents()
                 predictions.append(self._decode(fold, latents, broken).value)
                 targets.append(broken)
         return self._score(predictions, targets)

@@ -166,13 +166,12 @@ class Fit:
             choosing_log, choosing_seconds = None, 0.0
         else:
             choosing_log, choosing_seconds = chosen.log, chosen.seconds
-        encoder = stage.encoder()
         known = None if self.target is None else self.target.known
         if self.config.target.mode == "time" and not split.test.any():
             known = None
         return Embedding(
-            latents=encoder.transform(stage.values, stage.segment),
-            encoder=encoder,
+            latents=stage.latents(),
+            encoder=stage.encoder(),
             config=self.config,
             split=split,
             part=split.parts(self.recording.valid, known),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_cebra.decoding import Split, validation_split
-from napari_cebra.recording import InvalidInput, segments
+from napari_cebra.recording import InvalidInput, complete_windows
 
 if TYPE_CHECKING:
     from napari_cebra.pipeline.config import PipelineConfig
@@ -72,8 +70,9 @@ def _split(
         if target is not None and config.target.mode != "time":
             usable = usable & target.known
         split = validation_split(usable, gap, recording.trials)
-    stretch = segments(recording.trials, recording.valid & split.train)
-    if frames > np.bincount(stretch[stretch >= 0]).max():
+    stretch = split.choosing(recording.stretches)
+    left = frames // 2
+    if not complete_windows(stretch, left, frames - left)[split.train].any():
         raise InvalidInput(f"No stretch to train on has {frames} frames.")
     return split
 

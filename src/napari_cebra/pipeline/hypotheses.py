@@ -20,7 +20,7 @@ from napari_cebra.pipeline.hypothesis_lines import MEASURES, Block, Line
 from napari_cebra.pipeline.hypothesis_table import HypothesisComparison
 from napari_cebra.pipeline.stage import fitted_values
 from napari_cebra.pipeline.target import Target
-from napari_cebra.recording import InvalidInput, segments
+from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -211,7 +211,7 @@ class Comparison:
     ) -> Generator[ComparisonReport, None, Block]:
         from napari_cebra.embedding import Training, consistency_score
 
-        segment = split.refitting(segments(self.recording.trials, self.recording.valid))
+        segment = split.refitting(self.recording.stretches)
         n_trainings = self.n_controls if line.kind == "shuffled" else self.n_seeds
         bits, scores, latents = [], [], []
         for seed in self.seeds[:n_trainings]:
@@ -225,6 +225,7 @@ class Comparison:
                 split.test,
                 learnt.pairs(self.training.time_offsets),
                 replace(self.training, seed=seed),
+                context=segment >= 0,
             )
             for report in training.run():
                 yield self._report(line, split, report)

@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cebra.pipeline.behaviour import attach_movie, attach_table
+from napari_cebra.pipeline.align import aligning
+from napari_cebra.pipeline.behaviour import attach_movie
 from napari_cebra.pipeline.config import DETECT, STIMULUS
-from napari_cebra.pipeline.roi_traces import program_traces, read_rois, roi_traces
+from napari_cebra.pipeline.motion import corrected_stack, estimate_motion
+from napari_cebra.pipeline.roi_traces import (
+    program_traces,
+    read_rois,
+    roi_traces,
+    with_dff,
+)
 from napari_cebra.recording import InvalidInput, Progress, Recording
-from napari_cebra.traces import dff, mark_artefacts
+from napari_cebra.traces import dff
 from napari_cebra.traces.detection import detect
 
 if TYPE_CHECKING:
@@ -37,18 +44,16 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
         If a file cannot be read, or parts do not fit together.
     """
     source = config.source
-    _check_files(source)
+    _check_files(config)
     recording = yield from _activity(config)
-    if source.variables is not None:
-        from napari_cebra.io import read_table
-
-        table = read_table(source.variables)
-        recording = attach_table(recording, table, source, config.target)
-    elif source.shown_column is not None or source.valid_column is not None:
+    named = source.shown_column is not None or source.valid_column is not None
+    if source.variables is None and source.stimulus_log is None and named:
         raise InvalidInput(
             "Columns were named, but no table that holds them; give the table of "
             "variables too."
         )
+    aligned = yield from aligning(recording, source, config.align, config.target)
+    recording = aligned.recording
     movie = None
     if source.movie is not None:
         from napari_cebra.io import open_movie
@@ -97,7 +102,11 @@ def _from_stack(config: PipelineConfig) -> Generator[Progress, None, Recording]:
         if source.rois.startswith("grid:"):
             rois = read_rois(source.rois, shape)
         elif source.rois == DETECT:
-            rois = (yield from detect(stack, config.detection)).rois
+            motion = yield from estimate_motion(stack, config.motion)
+            still = corrected_stack(stack, motion)
+            rois = (yield from detect(still, config.detection)).rois
+            made = yield from roi_traces(stack, rois, settings, motion)
+            return made.recording.with_step("detect", **config.detection.to_json())
         else:
             yield Progress(0, 1, "files", "Reading ROIs")
             file = _roi_file(source, shape)
@@ -111,9 +120,8 @@ def _from_stack(config: PipelineConfig) -> Generator[Progress, None, Recording]:
                     )
                 return recording
             rois = file.rois
-        made = yield from roi_traces(stack, rois, settings)
-    if source.rois == DETECT:
-        return made.recording.with_step("detect", **config.detection.to_json())
+        motion = yield from estimate_motion(stack, config.motion)
+        made = yield from roi_traces(stack, rois, settings, motion)
     return made.recording
 
 
@@ -153,15 +161,18 @@ def _from_traces(source: SourceConfig, settings: DffSettings) -> Recording:
         frame_times=None if source.rate is not None else matrix.frame_times,
         name=Path(source.traces).stem,
     )
-    if made is not None:
-        recording = mark_artefacts(recording, ~made.valid)
-    return recording.with_step("read traces", source.traces)
+    notes = list(matrix.notes)
+    recording = recording.with_step("read traces", source.traces, notes=notes)
+    return recording if made is None else with_dff(recording, made)
 
 
-def _check_files(source: SourceConfig) -> None:
+def _check_files(config: PipelineConfig) -> None:
     """Ask for every file before the first of them is read for minutes."""
-    for what in ("stack", "traces", "spikes", "variables", "movie"):
-        path = getattr(source, what)
+    source = config.source
+    whats = ("stack", "traces", "spikes", "variables", "stimulus_log", "movie")
+    files = [(what.replace("_", " "), getattr(source, what)) for what in whats]
+    files += [("times", path) for path in config.align.files]
+    for what, path in files:
         if path is not None and not Path(path).exists():
             raise InvalidInput(
                 f"There is no file {path} ({what}); check the path and its spelling."

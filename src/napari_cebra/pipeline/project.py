@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from napari_cebra.pipeline.embedding_result import Embedding
     from napari_cebra.pipeline.hypothesis_table import HypothesisComparison
     from napari_cebra.recording import Recording, RoiSet
+    from napari_cebra.traces.motion import Motion
 
 SUFFIX = ".cebra"
 
@@ -65,6 +66,8 @@ class StackReference:
         Frames per second.
     select : mapping, optional
         Channel or plane, as for `io.open_stack`.
+    pixel_um : (y, x), optional
+        Size of a pixel in µm.
     """
 
     source: SourceFile
@@ -72,6 +75,7 @@ class StackReference:
     dataset: str | None = None
     rate: float | None = None
     select: Mapping[str, int] | None = None
+    pixel_um: tuple[float, float] | None = None
 
     def open(self) -> Stack:
         """Open the stack lazily; raises InvalidInput as `io.open_stack`."""
@@ -82,6 +86,7 @@ class StackReference:
             self.rate,
             self.select,
             self.source.series,
+            self.pixel_um,
         )
 
 
@@ -114,6 +119,8 @@ class Project:
     shares : RoiShares, optional
         Of the ROIs in the embedding.
     comparison : HypothesisComparison, optional
+    motion : Motion, optional
+        Of the stack.
     """
 
     stack: StackReference | None = None
@@ -128,6 +135,7 @@ class Project:
     missing: tuple[SourceFile, ...] = ()
     shares: RoiShares | None = None
     comparison: HypothesisComparison | None = None
+    motion: Motion | None = None
 
 
 def save_project(project: Project, folder: str | os.PathLike[str]) -> Path:
@@ -261,6 +269,7 @@ def _manifest(project: Project, folder: Path) -> tuple[Manifest, Arrays]:
         "decoding": encode(project.decoding, "decoding", arrays),
         "shares": encode(project.shares, "shares", arrays),
         "comparison": encode(project.comparison, "comparison", arrays),
+        "motion": encode(project.motion, "motion", arrays),
         "config": encode(project.config, "config", arrays),
         "view_state": plain(project.view_state),
     }
@@ -290,6 +299,7 @@ def _project(manifest: Manifest, arrays: Arrays, given: dict[str, Any]) -> Proje
         manifest.get("view_state", {}),
         shares=decode(manifest.get("shares"), arrays),
         comparison=decode(manifest.get("comparison"), arrays),
+        motion=decode(manifest.get("motion"), arrays),
     )
 
 
@@ -329,6 +339,7 @@ def _stack_node(stack: StackReference, folder: Path) -> dict[str, Any]:
         "dataset": stack.dataset,
         "rate": stack.rate,
         "select": None if stack.select is None else plain(stack.select),
+        "pixel_um": None if stack.pixel_um is None else list(stack.pixel_um),
     }
 
 

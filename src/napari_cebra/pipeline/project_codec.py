@@ -22,6 +22,7 @@ from napari_cebra.pipeline.hypothesis_table import (
     Interval,
 )
 from napari_cebra.recording import Recording, RoiSet, Step, Stimulus, Traces, Variable
+from napari_cebra.traces.motion import Motion, MotionQuality, MotionSettings
 
 Json: TypeAlias = Any
 Arrays: TypeAlias = dict[str, dict[str, np.ndarray]]
@@ -33,6 +34,7 @@ _KNOWN: dict[str, type[Any]] = {
         *(Recording, RoiSet, Step, Stimulus, Traces, Variable),
         *(Decoding, Embedding, Scores, Split, TrainingLog),
         *(AttributionConfig, RoiShares),
+        *(Motion, MotionQuality, MotionSettings),
         *(HypothesisComparison, HypothesisRow, HypothesisScore, Interval),
     )
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from napari_cebra.pipeline.motion import corrected_stack, with_motion
+from napari_cebra.pipeline.trace_report import trace_notes
 from napari_cebra.recording import InvalidInput, Recording, RoiSet
 from napari_cebra.traces import (
     Dff,
@@ -14,6 +16,8 @@ from napari_cebra.traces import (
     extract,
     mark_artefacts,
 )
+from napari_cebra.traces.artefacts import BAD_FRAME, bad_frames_of
+from napari_cebra.traces.pictures import MOST_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from napari_cebra.io.roi_file import RoiFile
     from napari_cebra.io.suite2p import Suite2pFolder
     from napari_cebra.recording import Progress, Traces
+    from napari_cebra.traces.motion import Motion
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +52,10 @@ class RoiTraces:
 
 
 def roi_traces(
-    stack: Stack, rois: RoiSet, settings: DffSettings | None = None
+    stack: Stack,
+    rois: RoiSet,
+    settings: DffSettings | None = None,
+    motion: Motion | None = None,
 ) -> Generator[Progress, None, RoiTraces]:
     """Extract the accepted ROIs in one pass and compute their dF/F.
 
@@ -56,6 +64,9 @@ def roi_traces(
     stack : Stack
     rois : RoiSet
     settings : DffSettings, optional
+    motion : Motion, optional
+        Of the stack; undone as it is read. Rows whose frame could not be
+        registered are not used.
 
     Yields
     ------
@@ -74,8 +85,10 @@ def roi_traces(
             "None of the ROIs is accepted, so there is nothing to extract; accept at "
             "least one."
         )
-    extraction = yield from extract(stack, kept)
-    made = dff(extraction.raw, extraction.neuropil, settings)
+    still = corrected_stack(stack, motion)
+    extraction = yield from extract(still, kept, pictures=MOST_FRAMES)
+    used = None if motion is None else ~motion.failed
+    made = dff(extraction.raw, extraction.neuropil, settings, used)
     recording = Recording(
         made.traces,
         rois=kept,
@@ -83,9 +96,11 @@ def roi_traces(
         neuropil=extraction.neuropil,
         name=stack.name,
     )
+    recording = with_motion(recording, motion)
     source = () if stack.source is None else (stack.source.path,)
     recording = recording.with_step("extract", *source, rois=len(kept), kind=kept.kind)
-    return RoiTraces(_with_dff(recording, made, settings), made, extraction)
+    short = None if extraction.rings is None else extraction.rings.short
+    return RoiTraces(with_dff(recording, made, short), made, extraction)
 
 
 def suite2p_traces(
@@ -108,6 +123,8 @@ def suite2p_traces(
         settings,
         accepted_only,
         ("suite2p", name),
+        folder.bad_frames,
+        notes=list(folder.notes),
     )
 
 
@@ -140,6 +157,7 @@ def program_traces(
         settings,
         accepted_only,
         (file.program, name),
+        file.bad_frames,
         notes=list(file.notes),
     )
 
@@ -151,6 +169,7 @@ def _brought(
     settings: DffSettings | None,
     accepted_only: bool,
     origin: tuple[str, str],
+    bad_frames: np.ndarray | None = None,
     **told: object,
 ) -> RoiTraces:
     program, name = origin
@@ -164,21 +183,20 @@ def _brought(
             )
         rois, activity = rois.select(keep), _columns(activity, keep)
         neuropil = None if neuropil is None else _columns(neuropil, keep)
-    made = None
-    traces, raw = activity, None
-    if activity.kind == "raw":
-        made = dff(activity, neuropil, settings)
-        traces, raw = made.traces, activity
+    is_raw = activity.kind == "raw"
     recording = Recording(
-        traces,
+        activity,
         rois=rois,
-        raw=raw,
-        neuropil=None if raw is None else neuropil,
+        raw=activity if is_raw else None,
+        neuropil=neuropil if is_raw else None,
         name=name,
     ).with_step(f"read {program}", name, accepted_only=accepted_only, **told)
-    if made is not None:
-        recording = _with_dff(recording, made, settings)
-    return RoiTraces(recording, made)
+    if bad_frames is not None and bad_frames.any():
+        recording = recording.exclude(bad_frames, BAD_FRAME)
+    if not is_raw:
+        return RoiTraces(recording)
+    made = dff(activity, neuropil, settings, ~bad_frames_of(recording))
+    return RoiTraces(with_dff(recording, made), made)
 
 
 def read_rois(text: str, shape: tuple[int, int]) -> RoiSet:
@@ -210,9 +228,27 @@ def read_rois(text: str, shape: tuple[int, int]) -> RoiSet:
     return read_roi_file(text, shape).rois
 
 
-def _with_dff(recording: Recording, made: Dff, settings: DffSettings) -> Recording:
-    recording = mark_artefacts(recording, ~made.valid)
-    return recording.with_step("dff", **settings.to_json())
+def with_dff(
+    recording: Recording, made: Dff, short: np.ndarray | None = None
+) -> Recording:
+    """Return the recording with dF/F as it was made, its artefacts and its notes.
+
+    What an earlier dF/F noted is forgotten with it.
+
+    Parameters
+    ----------
+    recording : Recording
+    made : Dff
+        From its counts.
+    short : (N,) bool, optional
+        ROIs whose neuropil ring found too little room.
+    """
+    recording = replace(mark_artefacts(recording, ~made.valid), traces=made.traces)
+    before = tuple(step for step in recording.provenance if step.name != "dff")
+    recording = replace(recording, provenance=before)
+    notes = list(trace_notes(recording, made, short))
+    settings = DffSettings.from_json(made.traces.made_by)
+    return recording.with_step("dff", notes=notes, **settings.to_json())
 
 
 def _columns(traces: Traces, keep: np.ndarray) -> Traces:

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cebra.decoding import errors_by_k
 from napari_cebra.pipeline.embedding_result import TrainingLog
-from napari_cebra.recording import InvalidInput, segments
+from napari_cebra.recording import InvalidInput
 from napari_cebra.traces import recompute_dff
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Stage:
         assert config.training is not None
         self.choosing, self.target, self.config = choosing, target, config
         self.split = split
-        segment = segments(recording.trials, recording.valid)
+        self._valid, segment = recording.valid, recording.stretches
         if choosing:
             self.rows, held = split.train, split.validation
             self.segment = split.choosing(segment)
@@ -98,14 +98,16 @@ class Stage:
             pairs = target.pairs(config)
         parts = self.values, self.segment, self.rows
         judged = held if held.any() and (choosing or judge) else None
+        # The stretches were cut: what a window reaches in its own is its part's.
+        seen = self.segment >= 0
         try:
-            self.training = Training(*parts, judged, pairs, training)
+            self.training = Training(*parts, judged, pairs, training, context=seen)
         except InvalidInput:
             if judged is None:
                 raise
             # Too few held-out rows to pair: they cannot be judged by InfoNCE,
             # but can be decoded.
-            self.training = Training(*parts, None, pairs, training)
+            self.training = Training(*parts, None, pairs, training, context=seen)
         self.judge_on = [split.validation] if judge_on is None else list(judge_on)
         self.tries: list[Try] = []
         self._best: _Best | None = None
@@ -119,6 +121,8 @@ class Stage:
         while it runs: whoever watched it could stop at its best.
         """
         for report in self.training.run(latents_every=latents_every):
+            if report.latents is not None:
+                report.latents[~self._valid] = np.nan
             yield report if self.choosing else replace(report, bits_heldout=None)
             if self._gave_up:
                 break
@@ -144,6 +148,12 @@ class Stage:
         """Return the encoder learnt so far; while choosing, the best tried."""
         return self.training.model() if self._best is None else self._best.encoder
 
+    def latents(self) -> np.ndarray:
+        """Return the (T, D) latents of `encoder`; NaN in rows that are not valid."""
+        latents = self.encoder().transform(self.values, self.segment)
+        latents[~self._valid] = np.nan
+        return latents
+
     def try_now(self) -> None:
         """Decode the validation rows, for a run stopped before its first try."""
         if self._best is None and self.target is not None:
@@ -164,9 +174,7 @@ class Stage:
 
     def _judge(self, step: int) -> None:
         encoder = self.training.model()
-        needed = self.split.train | np.logical_or.reduce(self.judge_on)
-        segment = np.where(needed, self.segment, -1)
-        latents = encoder.transform(self.values, segment)
+        latents = encoder.transform(self.values, self.segment)
         tried = Try(step, tuple(self._errors(latents, rows) for rows in self.judge_on))
         self.tries.append(tried)
         if len(self.judge_on) > 1:

@@ -197,7 +197,9 @@ def _sources(config: PipelineConfig) -> list[dict[str, Any]]:
         source.traces,
         source.spikes,
         source.variables,
+        source.stimulus_log,
         source.movie,
+        *config.align.files,
     )
     return [
         SourceFile.of(path).to_json()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cebra.recording.errors import InvalidInput
+from napari_cebra.recording.windows import segments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,10 @@ class Recording:
         that is not valid and has no reason is given "excluded".
     reasons : tuple of str
         ``reasons[0]`` is "" (valid).
+    seen : (T,) bool, optional
+        Rows whose activity windows may look at: valid ones, and those set
+        aside for what the animal did (not for what the microscope did).
+        Default `valid`.
     name : str
         For titles and file names.
     provenance : tuple of Step
@@ -78,6 +83,7 @@ class Recording:
     valid: np.ndarray = None  # type: ignore[assignment]
     invalid_because: np.ndarray = None  # type: ignore[assignment]
     reasons: tuple[str, ...] = ("",)
+    seen: np.ndarray = None  # type: ignore[assignment]
     name: str = "recording"
     provenance: tuple[Step, ...] = ()
 
@@ -94,6 +100,8 @@ class Recording:
         codes = np.zeros(t) if self.invalid_because is None else self.invalid_because
         put(self, "invalid_because", np.ascontiguousarray(codes, dtype=np.int64))
         put(self, "reasons", tuple(self.reasons))
+        seen = self.valid if self.seen is None else self.valid | self.seen
+        put(self, "seen", np.ascontiguousarray(seen, dtype=bool))
         self._validate(t)
         self._give_reasons()
 
@@ -102,6 +110,7 @@ class Recording:
             "trial ids": self.trials.shape[0],
             "validity flags": self.valid.shape[0],
             "validity reasons": self.invalid_because.shape[0],
+            "flags of rows to look at": self.seen.shape[0],
         }
         if self.frame_times is not None:
             times = np.ascontiguousarray(self.frame_times, dtype=np.float64)
@@ -195,14 +204,30 @@ class Recording:
         known = ", ".join(repr(v.name) for v in self.variables) or "none"
         raise InvalidInput(f"There is no variable {name!r}; there is: {known}.")
 
-    def exclude(self, rows: np.ndarray, reason: str) -> Recording:
-        """Return a recording in which these rows (bool (T,)) must not be used."""
+    def exclude(
+        self, rows: np.ndarray, reason: str, *, look: bool = False
+    ) -> Recording:
+        """Return a recording in which these rows (bool (T,)) must not be used.
+
+        With `look`, windows may still look at their activity: it is what the
+        animal did in them that is not wanted.
+        """
+        unseen = np.asarray(rows, bool) & (not look)
         rows = np.asarray(rows, bool) & self.valid
         reasons = self.reasons if reason in self.reasons else (*self.reasons, reason)
         codes = np.where(rows, reasons.index(reason), self.invalid_because)
         return replace(
-            self, valid=self.valid & ~rows, invalid_because=codes, reasons=reasons
+            self,
+            valid=self.valid & ~rows,
+            invalid_because=codes,
+            reasons=reasons,
+            seen=self.seen & ~unseen,
         )
+
+    @property
+    def stretches(self) -> np.ndarray:
+        """(T,) int stretches in which windows may move; -1 in rows not seen."""
+        return segments(self.trials, self.seen)
 
     def with_step(self, name: str, *sources: str, **parameters: object) -> Recording:
         """Return a recording whose provenance ends with this step."""

@@ -1,6 +1,7 @@
 """Recordings with known truth: V1 watching a movie, CA1 on a track."""
 
 from napari_cebra.simulate.ca1 import Ca1Activity, Ca1Track, simulate_ca1
+from napari_cebra.simulate.clocks import ThreeClocks, write_three_clocks
 from napari_cebra.simulate.config import V1Movie
 from napari_cebra.simulate.files import (
     V1Files,
@@ -15,6 +16,7 @@ from napari_cebra.simulate.v1 import V1Activity, simulate_v1
 __all__ = [
     "Ca1Activity",
     "Ca1Track",
+    "ThreeClocks",
     "V1Activity",
     "V1Files",
     "V1Movie",
@@ -24,5 +26,6 @@ __all__ = [
     "simulate_ca1",
     "simulate_v1",
     "v1_files",
+    "write_three_clocks",
     "write_v1_recording",
 ]

@@ -137,7 +137,7 @@ def simulate_ca1(config: Ca1Track | None = None) -> Ca1Activity:
         trials=lap,
         name="CA1 on a linear track (simulated)",
     )
-    recording = recording.exclude(speed < RUNNING, "not running")
+    recording = recording.exclude(speed < RUNNING, "not running", look=True)
     return Ca1Activity(
         config=config,
         recording=recording.with_step("simulate_ca1", **settings),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_cebra.recording import Recording
 
 ARTEFACT = "artefact"
+BAD_FRAME = "bad frame"
 MIN_ROIS = 5
 """With fewer, an artefact cannot be told from activity."""
 
@@ -44,6 +45,17 @@ def artefact_frames(
     InvalidInput
         If there are fewer than `MIN_ROIS` ROIs.
     """
+    return common_jumps(values, rows, window) > threshold
+
+
+def common_jumps(values: np.ndarray, rows: np.ndarray, window: int) -> np.ndarray:
+    """Return the (T,) distances that `artefact_frames` compares; 0 if not seen.
+
+    Raises
+    ------
+    InvalidInput
+        If there are fewer than `MIN_ROIS` ROIs.
+    """
     if values.shape[1] < MIN_ROIS:
         raise InvalidInput(
             f"Artefacts are what most ROIs share, which {values.shape[1]} of them "
@@ -52,13 +64,13 @@ def artefact_frames(
         )
     sigma = noise(values, rows)
     moving = sigma > 0
-    found = np.zeros(rows.size, bool)
+    found = np.zeros(rows.size)
     if not moving.any():
         return found
     common = np.median(values[rows][:, moving] / sigma[moving], axis=1)
     size = min(window, common.size) | 1
     course = ndimage.percentile_filter(common, 50, size)
-    found[rows] = np.abs(common - course) > threshold
+    found[rows] = np.abs(common - course)
     return found
 
 
@@ -74,6 +86,15 @@ def mark_artefacts(recording: Recording, frames: np.ndarray) -> Recording:
 
 def artefacts_of(recording: Recording) -> np.ndarray:
     """Return the (T,) frames that are marked as artefacts."""
-    if ARTEFACT not in recording.reasons:
+    return _marked(recording, ARTEFACT)
+
+
+def bad_frames_of(recording: Recording) -> np.ndarray:
+    """Return the (T,) frames that were known to be bad when they were loaded."""
+    return _marked(recording, BAD_FRAME)
+
+
+def _marked(recording: Recording, reason: str) -> np.ndarray:
+    if reason not in recording.reasons:
         return np.zeros(recording.n_frames, bool)
-    return recording.invalid_because == recording.reasons.index(ARTEFACT)
+    return recording.invalid_because == recording.reasons.index(reason)

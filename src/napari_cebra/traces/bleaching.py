@@ -15,7 +15,22 @@ SHARES = np.geomspace(0.1, 4, 60)
 def bleaching_curve(
     values: np.ndarray, fit_rows: np.ndarray, window: int
 ) -> np.ndarray:
-    """Return the factor by which all ROIs fade, from an exponential fit.
+    """Return the factor by which all ROIs fade: `fade_of_mean` of their mean.
+
+    Parameters
+    ----------
+    values : (T, N) float32
+        Neuropil-corrected fluorescence.
+    fit_rows, window
+        As there.
+    """
+    mean = np.zeros(fit_rows.size)
+    mean[fit_rows] = values[fit_rows].mean(axis=1, dtype=np.float64)
+    return fade_of_mean(mean, fit_rows, window)
+
+
+def fade_of_mean(mean: np.ndarray, fit_rows: np.ndarray, window: int) -> np.ndarray:
+    """Return the factor by which a mean trace fades, from an exponential fit.
 
     ``a exp(-t / tau) + c`` is fitted to the quiet level (lower quartile) of
     the mean trace in blocks of a quarter of the window. Only the fit rows are
@@ -24,8 +39,8 @@ def bleaching_curve(
 
     Parameters
     ----------
-    values : (T, N) float32
-        Neuropil-corrected fluorescence.
+    mean : (T,) float64
+        Mean of the neuropil-corrected fluorescence of all ROIs.
     fit_rows : (T,) bool
         Rows that may be seen.
     window : int
@@ -42,7 +57,7 @@ def bleaching_curve(
     blocks = max(MIN_BLOCKS, 4 * rows.size // window)
     if rows.size < 3 * blocks:
         return flat
-    mean = values[rows].mean(axis=1, dtype=np.float64)
+    mean = mean[rows]
     times = np.array([part.mean() for part in np.array_split(rows, blocks)])
     levels = np.array([np.percentile(p, 25) for p in np.array_split(mean, blocks)])
     fits = [_fit(times, levels, share * np.ptp(rows)) for share in SHARES]

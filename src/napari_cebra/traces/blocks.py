@@ -71,7 +71,7 @@ class MaskSums:
         self.n_masks = indptr.size - 1
         self.shape = shape
         self.threads = threads
-        self.kernels: Any = _kernels() if compiled is None or compiled else None
+        self.kernels: Any = kernels_or_none() if compiled is None or compiled else None
         weights = weights.astype(np.float64)
         owner = np.repeat(np.arange(self.n_masks), np.diff(indptr))
         first = weights[np.minimum(indptr[:-1], weights.size - 1)]
@@ -137,7 +137,7 @@ class MaskSums:
         )
 
 
-def _kernels() -> Any:
+def kernels_or_none() -> Any:
     """Return the compiled kernels, loaded on first use; None without numba."""
     try:
         return import_module("napari_cebra.traces.kernels")

@@ -39,6 +39,9 @@ class Events:
         Time constant of the decay in frames.
     penalty : (N,) float64
         Price of a unit of events, as given or as the noise required it.
+    decay_found : (N,) bool
+        False where an estimate of the decay ended at a bound: the trace does not
+        look like calcium that decays, and its events are not to be trusted.
     """
 
     values: np.ndarray
@@ -46,6 +49,7 @@ class Events:
     noise: np.ndarray
     decay_frames: np.ndarray
     penalty: np.ndarray
+    decay_found: np.ndarray
 
     @property
     def in_noise(self) -> np.ndarray:
@@ -137,8 +141,10 @@ def deconvolve(
     known = np.where(np.isfinite(values), values, 0)
     sigma = spectral_noise(known, finite) if noise is None else noise
     sigma = _per_roi("noise", sigma, n_rois, low=0)
+    found_decay = np.ones(n_rois, bool)
     if decay_frames is None:
         decay_frames = estimate_decay(known, finite)
+        found_decay = _inside(decay_frames, int(finite.sum()))
     decay = _per_roi("decay_frames", decay_frames, n_rois, low=1e-3)
     price = _per_roi("penalty", penalty, n_rois, low=0)
     smallest = _per_roi("minimal_event", minimal_event, n_rois, low=0) * sigma
@@ -159,7 +165,7 @@ def deconvolve(
 
     with ThreadPoolExecutor(default_threads() if threads is None else threads) as pool:
         list(pool.map(one, range(n_rois)))
-    return Events(found.T, calcium.T, sigma, decay, prices)
+    return Events(found.T, calcium.T, sigma, decay, prices, found_decay)
 
 
 def estimate_decay(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -188,8 +194,17 @@ def estimate_decay(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         products = np.array([x[lag:] @ x[:-lag] for lag in shifts]) / pairs
         before, after = products[:-1], products[1:]
         factor[k] = before @ after / max(before @ before, 1e-300)
-    longest = max(count / 4, 1)
+    longest = _longest(count)
     return -1 / np.log(np.clip(factor, np.exp(-1.0), np.exp(-1 / longest)))
+
+
+def _longest(count: int) -> float:
+    return max(count / 4, 1)
+
+
+def _inside(decay: np.ndarray, count: int) -> np.ndarray:
+    """Whether estimates of the decay from so many rows did not end at a bound."""
+    return (decay > 1 + 1e-6) & (decay < _longest(count) * (1 - 1e-6))
 
 
 class _Trace:

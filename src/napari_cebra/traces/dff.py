@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cebra.recording import InvalidInput, Traces
-from napari_cebra.traces import neuropil as neuropil_fits
-from napari_cebra.traces.artefacts import artefact_frames, artefacts_of
+from napari_cebra.traces.artefacts import artefact_frames, artefacts_of, bad_frames_of
 from napari_cebra.traces.baseline import (
     baseline,
     rolling_maximin,
@@ -18,6 +17,8 @@ from napari_cebra.traces.baseline import (
 )
 from napari_cebra.traces.bleaching import bleaching_curve
 from napari_cebra.traces.deconvolve import Events, deconvolve
+from napari_cebra.traces.dff_result import Dff
+from napari_cebra.traces.neuropil import at_bounds, coefficients
 from napari_cebra.traces.noise import filtered_noise, noise
 from napari_cebra.traces.settings import DffSettings
 
@@ -27,67 +28,7 @@ if TYPE_CHECKING:
 
 FLAG_SHARE = 0.05
 _NOISE_SECONDS, _NOISE_FRAMES = 3.333, 101  # of the Allen pipelines' noise
-_JUMP_SECONDS, _JUMP_FRAMES = 1.0, 31  # against which an artefact stands out
-
-
-@dataclass(frozen=True, eq=False)
-class Dff:
-    """dF/F and everything it was made of.
-
-    Parameters
-    ----------
-    traces : Traces
-        (T, N) what was asked for: dF/F as a share of F0, F - F0 in counts, or
-        events; 0 where events are not known, in artefacts.
-    change : (T, N) float32
-        dF/F (or F - F0), also where `traces` holds events.
-    f0 : (T, N) float32
-        Baseline, in counts.
-    corrected : (T, N) float32
-        Fluorescence after neuropil subtraction, in counts.
-    noise : (N,) float32
-        Standard deviation of the noise of `corrected`, in counts.
-    flagged : (N,) bool
-        ROIs whose F0 does not stand out of the noise in more than 5 % of the
-        fit rows, or that never change: their dF/F is not to be trusted.
-    coefficient : (N,) float64
-        Share of the neuropil that was subtracted; 0 without neuropil.
-    at_bound : (N,) bool
-        ROIs whose fitted coefficient ended at the edge of what is allowed.
-    valid : (T,) bool
-        False in artefacts, which no fit has seen.
-    events : Events or None
-        What deconvolution found, with its noise and decay.
-    """
-
-    traces: Traces
-    change: np.ndarray
-    f0: np.ndarray
-    corrected: np.ndarray
-    noise: np.ndarray
-    flagged: np.ndarray
-    coefficient: np.ndarray
-    at_bound: np.ndarray
-    valid: np.ndarray
-    events: Events | None = None
-
-    def warnings(self) -> dict[int, tuple[str, ...]]:
-        """Return what is to be said about single ROIs, by column."""
-        said: dict[int, tuple[str, ...]] = {}
-        for k in np.flatnonzero(self.flagged | self.at_bound):
-            lines = []
-            if self.flagged[k]:
-                lines.append(
-                    "F0 does not stand out of the noise, so its dF/F is not to be "
-                    "trusted."
-                )
-            if self.at_bound[k]:
-                lines.append(
-                    f"The fitted neuropil coefficient ended at its bound, "
-                    f"{self.coefficient[k]:g}; look at its ring, or use a fixed one."
-                )
-            said[int(k)] = tuple(lines)
-        return said
+JUMP_SECONDS, JUMP_FRAMES = 1.0, 31  # against which an artefact stands out
 
 
 def dff(
@@ -96,6 +37,8 @@ def dff(
     settings: DffSettings | None = None,
     fit_rows: np.ndarray | None = None,
     artefacts: np.ndarray | None = None,
+    fade: np.ndarray | None = None,
+    coefficient: np.ndarray | None = None,
 ) -> Dff:
     """Compute dF/F that cannot blow up where the baseline is near zero.
 
@@ -116,6 +59,11 @@ def dff(
     artefacts : (T,) bool, optional
         Bad frames, left out of every fit. Default: those that
         ``settings.artefact_threshold`` finds among the fit rows.
+    fade : (T,) float64, optional
+        Bleaching that all ROIs share, to be followed; default fitted to their
+        mean, if ``settings.follow_bleaching``.
+    coefficient : (N,), optional
+        Neuropil coefficients that were fitted before; default as settings say.
 
     Returns
     -------
@@ -136,16 +84,23 @@ def dff(
     rows = _fit_rows(fit_rows, values.shape[0])
     bad = _artefacts(values, rows, settings, rate, artefacts)
     shown, rows = rows, _fit_rows(rows & ~bad, values.shape[0])
-    r, at_bound = _coefficients(values, neuropil, settings, rows, rate)
+    r = coefficient
+    if r is None:
+        r = coefficients(values, neuropil, settings, rows)
+    at_bound = at_bounds(r, settings) & (neuropil is not None)
     corrected = values
     if neuropil is not None:
         around = neuropil.values
         if settings.neuropil_centred:
             around = around - np.median(around[rows], axis=0)
         corrected = values - r.astype(np.float32) * around
-    f0 = _f0(corrected, settings, rows, rate)
+    if not settings.follow_bleaching:
+        fade = None
+    elif fade is None:
+        fade = bleaching_curve(corrected, rows, settings.frames(rate)[0])
+    f0 = _f0(corrected, settings, rows, rate, fade)
     if settings.baseline == "median":
-        window = _frames(_NOISE_SECONDS, _NOISE_FRAMES, rate)
+        window = frames_of(_NOISE_SECONDS, _NOISE_FRAMES, rate)
         sigma = np.array([filtered_noise(trace, window) for trace in corrected[rows].T])
     else:
         sigma = noise(corrected, rows)
@@ -167,7 +122,10 @@ def dff(
         events = _events(change, settings, shown, bad, rate)
         found = np.nan_to_num(events.values, nan=0.0)
         traces = replace(traces, values=found, kind="events")
-    return Dff(traces, change, f0, corrected, sigma, flagged, r, at_bound, ~bad, events)
+    return Dff(
+        *(traces, change, f0, corrected, sigma, flagged, r, at_bound, ~bad, events),
+        fade,
+    )
 
 
 def recompute_dff(recording: Recording, fit_rows: np.ndarray) -> Recording:
@@ -193,7 +151,8 @@ def recompute_dff(recording: Recording, fit_rows: np.ndarray) -> Recording:
         return recording
     settings = DffSettings.from_json(made_by)
     bad = artefacts_of(recording)
-    made = dff(recording.raw, recording.neuropil, settings, fit_rows, bad)
+    rows = np.asarray(fit_rows, bool) & ~bad_frames_of(recording)
+    made = dff(recording.raw, recording.neuropil, settings, rows, bad)
     return replace(recording, traces=made.traces)
 
 
@@ -213,47 +172,28 @@ def _artefacts(
         return bad
     if settings.artefact_threshold == 0:
         return np.zeros(rows.size, bool)
-    window = _frames(_JUMP_SECONDS, _JUMP_FRAMES, rate)
+    window = frames_of(JUMP_SECONDS, JUMP_FRAMES, rate)
     return artefact_frames(values, rows, settings.artefact_threshold, window)
 
 
-def _coefficients(
-    values: np.ndarray,
-    neuropil: Traces | None,
+def _f0(
+    corrected: np.ndarray,
     settings: DffSettings,
     rows: np.ndarray,
     rate: float | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return r (N,) and where a fit of it ended at a bound."""
-    n = values.shape[1]
-    if neuropil is None:
-        return np.zeros(n), np.zeros(n, bool)
-    if settings.neuropil == "fixed":
-        return np.full(n, settings.neuropil_coefficient), np.zeros(n, bool)
-    if settings.neuropil == "Allen":
-        r = neuropil_fits.allen(values, neuropil.values, rows)
-        bounds = neuropil_fits.ALLEN_BOUNDS
-    else:
-        window, _ = settings.frames(rate)
-        r = neuropil_fits.regression(values, neuropil.values, rows, window)
-        bounds = neuropil_fits.REGRESSION_BOUNDS
-    return r, np.isin(r, bounds)
-
-
-def _f0(
-    corrected: np.ndarray, settings: DffSettings, rows: np.ndarray, rate: float | None
+    fade: np.ndarray | None,
 ) -> np.ndarray:
     window, smooth = settings.frames(rate)
     if settings.baseline == "maximin":
         rolling = rolling_maximin(window, smooth)
     elif settings.baseline == "median":
-        around = _frames(_NOISE_SECONDS, _NOISE_FRAMES, rate)
+        around = frames_of(_NOISE_SECONDS, _NOISE_FRAMES, rate)
         rolling = rolling_median(window, settings.percentile, around)
     else:
         rolling = rolling_percentile(window, settings.percentile, smooth)
-    if not settings.follow_bleaching:
+    if fade is None:
         return baseline(corrected, rows, rolling, window)
-    fade = bleaching_curve(corrected, rows, window).astype(np.float32)[:, None]
+    fade = fade.astype(np.float32)[:, None]
     return fade * baseline(corrected / fade, rows, rolling, window)
 
 
@@ -292,7 +232,8 @@ def _events(
     )
 
 
-def _frames(seconds: float, frames: int, rate: float | None) -> int:
+def frames_of(seconds: float, frames: int, rate: float | None) -> int:
+    """Return seconds as frames; `frames` where the rate is not known."""
     return frames if rate is None else max(int(seconds * rate), 1)
 
 

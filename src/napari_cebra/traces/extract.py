@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_cebra.recording import InvalidInput, Progress, Traces
 from napari_cebra.traces.blocks import MaskSums, default_threads
+from napari_cebra.traces.pictures import Pictures
 from napari_cebra.traces.rings import Rings, neuropil_rings
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Extraction:
         Mean of all pixels of each frame.
     rings : Rings or None
         The rings that were used; ``rings.short`` marks those with little room.
+    std_image, correlation_image : (Y, X) float32 or None
+        See `Pictures`; None where they were not asked for.
     """
 
     raw: Traces
@@ -69,6 +72,8 @@ class Extraction:
     max_image: np.ndarray
     frame_mean: np.ndarray
     rings: Rings | None
+    std_image: np.ndarray | None = None
+    correlation_image: np.ndarray | None = None
 
 
 def extract(
@@ -78,6 +83,7 @@ def extract(
     *,
     ring_inner: int = 2,
     ring_pixels: int = 350,
+    pictures: int = 0,
     threads: int | None = None,
     compiled: bool | None = None,
 ) -> Generator[Progress, None, Extraction]:
@@ -96,6 +102,9 @@ def extract(
         Whether to lay rings and sum them (never for a grid).
     ring_inner, ring_pixels : int
         Passed to `neuropil_rings`.
+    pictures : int
+        Number of frames, evenly spaced, for the standard-deviation and correlation
+        images; 0 for none.
     threads : int, optional
         Default: the cores there are, at most 4. The sums of integer stacks do
         not depend on it.
@@ -127,10 +136,17 @@ def extract(
     frame_mean = np.empty(n_frames)
     total = np.zeros((height, width))
     peak = np.full((height, width), -np.inf)
+    drawn = Pictures((height, width), compiled) if pictures > 0 else None
+    every = -(-n_frames // max(pictures, 1))
     reported = -math.inf  # the first block tells at once what is under way
     with ThreadPoolExecutor(threads) as pool, closing(stack_blocks(stack)) as blocks:
         for start, frames in blocks:
+            drawing = None
+            if drawn is not None:
+                drawing = pool.submit(drawn.add, frames[-start % every :: every])
             sums = masks(frames, pool)
+            if drawing is not None:
+                drawing.result()
             span = slice(start, start + len(frames))
             if not np.isfinite(sums.frames).all():
                 raise InvalidInput(not_finite(frames, sums.frames, start))
@@ -152,6 +168,8 @@ def extract(
         peak.astype(np.float32),
         frame_mean,
         rings,
+        None if drawn is None else drawn.deviation(),
+        None if drawn is None else drawn.correlation(),
     )
 
 

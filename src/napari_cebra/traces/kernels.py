@@ -73,6 +73,37 @@ def scan(
 
 
 @_compiled
+def draw(
+    frames: np.ndarray,
+    total: np.ndarray,
+    square: np.ndarray,
+    right: np.ndarray,
+    down: np.ndarray,
+) -> None:
+    """Add up what `pictures.Pictures` needs, row by row through all frames.
+
+    Parameters
+    ----------
+    frames : (n, Y, X)
+        The block, as stored.
+    total, square, right, down : (Y, X) float64
+        Sums of the pixels, their squares and their products with the next pixel
+        to the right and below; updated.
+    """
+    n, height, width = frames.shape
+    for y in range(height):
+        below = min(y + 1, height - 1)
+        for t in range(n):
+            for x in range(width):
+                value = numba.float64(frames[t, y, x])
+                total[y, x] += value
+                square[y, x] += value * value
+                down[y, x] += value * frames[t, below, x]
+            for x in range(width - 1):
+                right[y, x] += numba.float64(frames[t, y, x]) * frames[t, y, x + 1]
+
+
+@_compiled
 def weigh(
     frames: np.ndarray,
     pixels: np.ndarray,

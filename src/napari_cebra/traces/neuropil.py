@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import linalg, ndimage
 
 from napari_cebra.traces.blocks import default_threads
+
+if TYPE_CHECKING:
+    from napari_cebra.recording import Traces
+    from napari_cebra.traces.settings import DffSettings
 
 REGRESSION_BOUNDS = (0.0, 1.5)
 ALLEN_BOUNDS = (0.0, 2.0)
@@ -15,6 +20,42 @@ ALLEN_PENALTY = 0.05
 ALLEN_FOLDS = 4
 _ROUNDS = 40
 _CUT = 2.0  # times the noise; 3 lets transients in
+
+
+def coefficients(
+    values: np.ndarray,
+    neuropil: Traces | None,
+    settings: DffSettings,
+    rows: np.ndarray,
+) -> np.ndarray:
+    """Return the (N,) coefficients r, given or fitted.
+
+    Parameters
+    ----------
+    values : (T, N)
+        Counts of the ROIs.
+    neuropil : Traces or None
+        (T, N) counts of their surrounds; without them r is 0.
+    settings : DffSettings
+    rows : (T,) bool
+        Rows that may be seen.
+    """
+    if neuropil is None:
+        return np.zeros(values.shape[1])
+    if settings.neuropil == "fixed":
+        return np.full(values.shape[1], settings.neuropil_coefficient)
+    if settings.neuropil == "Allen":
+        return allen(values, neuropil.values, rows)
+    return regression(values, neuropil.values, rows, settings.frames(neuropil.rate)[0])
+
+
+def at_bounds(r: np.ndarray, settings: DffSettings) -> np.ndarray:
+    """Return where fitted coefficients ended at a bound, (N,) bool."""
+    if settings.neuropil == "fixed":
+        return np.zeros(r.size, bool)
+    return np.isin(
+        r, ALLEN_BOUNDS if settings.neuropil == "Allen" else REGRESSION_BOUNDS
+    )
 
 
 def regression(
@@ -61,11 +102,12 @@ def _robust_slope(x: np.ndarray, y: np.ndarray) -> float:
     slope = 0.0
     for _ in range(_ROUNDS):
         share = weights / weights.sum()
-        mean_x, mean_y = share @ x, share @ y
-        spread = share @ (x - mean_x) ** 2
+        # Sums, not products of BLAS, whose threads wait for one another here.
+        mean_x, mean_y = (share * x).sum(), (share * y).sum()
+        spread = (share * (x - mean_x) ** 2).sum()
         if spread <= 1e-12 * (1 + mean_x**2):
             return 0.0
-        before, slope = slope, share @ ((x - mean_x) * (y - mean_y)) / spread
+        before, slope = slope, (share * (x - mean_x) * (y - mean_y)).sum() / spread
         rest = y - mean_y - slope * (x - mean_x)
         below = rest[rest < 0]
         sigma = 1.4826 * np.median(-below) if below.size else 0.0

@@ -78,3 +78,29 @@ class Borders(_Mark):
         painter.setPen(pen)
         for at in self._at[(self._at >= view.left()) & (self._at <= view.right())]:
             painter.drawLine(QLineF(at, view.top(), at, view.bottom()))
+
+
+class Ticks(_Mark):
+    """Upright lines of one height, such as pulses; those in one pixel are one."""
+
+    def __init__(self, box: Any, pen: Any, low: float, high: float) -> None:
+        super().__init__(box)
+        self._pen, self._low, self._high = pen, low, high
+        self._at = np.zeros(0)
+
+    def setTimes(self, times: np.ndarray) -> None:
+        """Draw one at each of these times, which rise."""
+        self._at = times
+        self.update()
+
+    def paint(self, painter: QPainter, *_: object) -> None:
+        """Draw the lines in view."""
+        view = self._box.viewRect()
+        first, last = np.searchsorted(self._at, [view.left(), view.right()])
+        pixel = max(view.width() / max(self._box.width(), 1), 1e-300)
+        column = np.floor((self._at[first:last] - view.left()) / pixel)
+        kept = first + np.flatnonzero(np.diff(column, prepend=-1) > 0)
+        painter.setPen(self._pen)
+        painter.drawLines(
+            [QLineF(at, self._low, at, self._high) for at in self._at[kept]]
+        )

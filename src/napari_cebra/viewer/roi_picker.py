@@ -10,7 +10,7 @@ from superqt.utils import signals_blocked
 from napari_cebra.viewer.connections import Connections
 
 if TYPE_CHECKING:
-    from napari_cebra.recording import Recording
+    from napari_cebra.recording import Recording, RoiSet
     from napari_cebra.workspace import Workspace
 
 
@@ -82,13 +82,19 @@ def word_for(recording: Recording | None) -> str:
 
 def names_of(recording: Recording) -> list[str]:
     """Return the id of each ROI, with its name in the source if that is another."""
+    if recording.rois is not None:
+        return source_names(recording.rois)
     ids = [str(roi) for roi in recording.roi_ids]
-    if recording.rois is None:
-        names = [str(name) for name in recording.traces.made_by.get("units", ())]
-    else:
-        names = [str(source) for source in recording.rois.source_ids]
-    if len(names) != len(ids):
-        return ids
+    names = [str(name) for name in recording.traces.made_by.get("units", ())]
+    return _both(ids, names) if len(names) == len(ids) else ids
+
+
+def source_names(rois: RoiSet) -> list[str]:
+    """Return the id of each mask, with its number in the source if that is another."""
+    return _both([str(i) for i in rois.ids], [str(i) for i in rois.source_ids])
+
+
+def _both(ids: list[str], names: list[str]) -> list[str]:
     return [
         roi if name in ("", roi) else f"{roi} ({name})"
         for roi, name in zip(ids, names, strict=True)

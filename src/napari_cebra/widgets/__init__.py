@@ -8,10 +8,12 @@ from typing import Any
 _WHERE = {
     "CebraDock": "cebra_dock",
     "LatentsDock": "latents_dock",
+    "LoadDock": "step_docks",
+    "RoisDock": "step_docks",
     "TracesDock": "traces_dock",
 }
 
-__all__ = ["CebraDock", "LatentsDock", "TracesDock"]
+__all__ = ["CebraDock", "LatentsDock", "LoadDock", "RoisDock", "TracesDock"]
 
 
 def __getattr__(name: str) -> Any:

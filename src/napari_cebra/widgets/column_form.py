@@ -9,27 +9,24 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QHBoxLayout,
     QHeaderView,
     QLabel,
-    QLineEdit,
+    QPushButton,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_cebra.pipeline.column_config import ColumnConfig
+from napari_cebra.widgets.column_cells import KindDelegate, Sparkline
 from napari_cebra.widgets.form_rows import Choice, add, form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from napari_cebra.recording import VariableKind
-
-KINDS = (
-    ("continuous", "continuous"),
-    ("circular", "circular"),
-    ("discrete", "discrete"),
-)
+    from napari_cebra.io.tables.summary import ColumnSummary
 
 _ROLES = (
     (
@@ -50,7 +47,7 @@ _ROLES = (
         "trial",
         "Trial",
         "Column with trial numbers; no window crosses from one trial into the next",
-        r"^trial",
+        r"^trials?([_ ]?(id|number|index|no))?$",
     ),
     (
         "time",
@@ -68,17 +65,8 @@ _ROLES = (
     ),
 )
 _CLOCK = re.compile(r"^(frame|time|t|seconds?|index|row)(_s|_ms)?$", re.IGNORECASE)
-_UNITS = re.compile(r"[\[(_](cm/s|cm|mm|m/s|m|deg|rad|hz)[\])]?$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class VariableChoice:
-    """One column taken as a variable."""
-
-    column: str
-    kind: VariableKind = "continuous"
-    units: str = ""
-    period: float | None = None
+_NAME, _KIND, _UNIT, _PERIOD, _PREVIEW = range(5)
+_MOST_KEPT = 60  # of a file with more columns, none is ticked at first
 
 
 @dataclass(frozen=True)
@@ -90,7 +78,7 @@ class Columns:
     trial: str | None = None
     time: str | None = None
     valid: str | None = None
-    variables: tuple[VariableChoice, ...] = field(default_factory=tuple)
+    variables: tuple[ColumnConfig, ...] = field(default_factory=tuple)
 
 
 class ColumnForm(QWidget):
@@ -108,34 +96,54 @@ class ColumnForm(QWidget):
             self._roles[role] = add(rows, label, Choice([(None, "none")]), tip)
         title = QLabel("Variables to keep")
         title.setToolTip("What was measured beside the images, row by row")
-        self._table = QTableWidget(0, 4)
-        self._table.setHorizontalHeaderLabels(["Column", "Kind", "Unit", "Period"])
-        self._table.verticalHeader().hide()
-        self._table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        header = self._table.horizontalHeader()
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((1, 118), (2, 54), (3, 58)):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            self._table.setColumnWidth(column, width)
-        self._table.setToolTip(
-            "Tick the columns to decode or to colour by; a period is the length of "
-            "one turn of a circular variable, 2π where empty"
-        )
+        self._all, self._none = QPushButton("All"), QPushButton("None")
+        self._all.setToolTip("Tick every column")
+        self._none.setToolTip("Tick no column")
+        heading = QHBoxLayout()
+        heading.addWidget(title, 1)
+        for button in (self._all, self._none):
+            button.setFlat(True)
+            heading.addWidget(button)
+        self._table = self._make_table()
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(roles)
-        column.addWidget(title)
+        column.addLayout(heading)
         column.addWidget(self._table)
 
         for choice in self._roles.values():
             choice.currentIndexChanged.connect(self._announce)
-        self._table.itemChanged.connect(self._announce)
+        self._table.itemChanged.connect(self._on_item)
+        self._all.clicked.connect(lambda: self._tick(True))
+        self._none.clicked.connect(lambda: self._tick(False))
 
-    def set_columns(self, kinds: Mapping[str, VariableKind]) -> None:
-        """Offer columns by name and likely kind; guess their roles from the names."""
-        self._columns = tuple(kinds)
+    def _make_table(self) -> QTableWidget:
+        table = QTableWidget(0, 5)
+        table.setHorizontalHeaderLabels(["Column", "Kind", "Unit", "Turn", "Values"])
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(26)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.AllEditTriggers)
+        table.setTabKeyNavigation(False)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        for column, width in ((_KIND, 100), (_UNIT, 44), (_PERIOD, 42), (_PREVIEW, 68)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            table.setColumnWidth(column, width)
+        self._kinds = KindDelegate(table)
+        self._sparkline = Sparkline(table)
+        table.setItemDelegateForColumn(_KIND, self._kinds)
+        table.setItemDelegateForColumn(_PREVIEW, self._sparkline)
+        table.setToolTip(
+            "Tick the columns to decode or to colour by; click a kind, unit or turn "
+            "(the length of one turn of a circular variable) to change it"
+        )
+        return table
+
+    def set_columns(self, columns: Sequence[ColumnSummary]) -> None:
+        """Offer columns as they look; guess their roles from the names."""
+        self._columns = tuple(column.name for column in columns)
         items = [(None, "none"), *((name, name) for name in self._columns)]
         self.blockSignals(True)
         taken = set()
@@ -145,15 +153,16 @@ class ColumnForm(QWidget):
             found = [c for c in self._columns if re.search(pattern, c, re.IGNORECASE)]
             choice.setValue(found[0] if found else None)
             taken.update(found[:1])
+        few = len(columns) <= _MOST_KEPT
         self._table.setRowCount(0)
-        for name in self._columns:
-            kept = name not in taken and not _CLOCK.search(name)
-            unit = _UNITS.search(name)
-            self._add_row(
-                VariableChoice(name, kinds[name], unit.group(1) if unit else ""), kept
-            )
-        rows = min(max(self._table.rowCount(), 1), 6)
-        self._table.setFixedHeight(30 * rows + 30)
+        self._table.setRowCount(len(columns))
+        for row, column in enumerate(columns):
+            name = column.name
+            kept = few and name not in taken and not _CLOCK.search(name)
+            kept = kept and not name.endswith("_seen") and column.values != "empty"
+            self._fill(row, column, kept)
+        shown = min(max(len(columns), 1), 7)
+        self._table.setFixedHeight(26 * shown + 30)
         self.blockSignals(False)
         self._announce()
 
@@ -171,68 +180,77 @@ class ColumnForm(QWidget):
         chosen = {v.column: v for v in value.variables}
         for row, name in enumerate(self._columns):
             variable = chosen.get(name)
-            state = Qt.CheckState.Checked if variable else Qt.CheckState.Unchecked
-            self._table.item(row, 0).setCheckState(state)
+            self._check(row, variable is not None)
             if variable is not None:
-                self._table.cellWidget(row, 1).setValue(variable.kind)
-                self._table.cellWidget(row, 2).setText(variable.units)
+                if variable.kind is not None:
+                    self._table.item(row, _KIND).setText(variable.kind)
+                self._table.item(row, _UNIT).setText(variable.units)
                 period = "" if variable.period is None else f"{variable.period:g}"
-                self._table.cellWidget(row, 3).setText(period)
+                self._table.item(row, _PERIOD).setText(period)
         self.blockSignals(False)
         self._announce()
 
-    def _add_row(self, variable: VariableChoice, kept: bool) -> None:
-        row = self._table.rowCount()
-        self._table.insertRow(row)
-        self._table.setRowHeight(row, 30)
-        item = QTableWidgetItem(variable.column)
-        item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
-        state = Qt.CheckState.Checked if kept else Qt.CheckState.Unchecked
-        item.setCheckState(state)
-        item.setToolTip(variable.column)
-        self._table.setItem(row, 0, item)
-        kind, unit, period = Choice(KINDS), QLineEdit(variable.units), QLineEdit()
-        kind.setValue(variable.kind)
+    def _fill(self, row: int, column: ColumnSummary, kept: bool) -> None:
+        enabled, editable = Qt.ItemFlag.ItemIsEnabled, Qt.ItemFlag.ItemIsEditable
+        selectable = Qt.ItemFlag.ItemIsSelectable
+        name = QTableWidgetItem(column.name)
+        name.setFlags(enabled | selectable | Qt.ItemFlag.ItemIsUserCheckable)
+        name.setToolTip(str(column))
+        kind = QTableWidgetItem(column.kind)
         kind.setToolTip("How two values compare: by distance, by angle, or as classes")
+        unit = QTableWidgetItem(column.units)
         unit.setToolTip("For axis labels")
-        period.setPlaceholderText("2π")
-        period.setToolTip("Length of one turn, in the unit of the column")
-        period.setEnabled(variable.kind == "circular")
-        for column, field_ in enumerate((kind, unit, period), start=1):
-            self._table.setCellWidget(row, column, field_)
-        kind.currentIndexChanged.connect(
-            lambda: period.setEnabled(kind.value() == "circular")
+        turn = QTableWidgetItem("" if column.period is None else f"{column.period:.6g}")
+        turn.setToolTip(
+            "Length of one turn of a circular variable, in the unit of the column; "
+            "empty: 2π where all values fit into it, else 360"
         )
-        kind.currentIndexChanged.connect(self._announce)
-        unit.editingFinished.connect(self._announce)
-        period.editingFinished.connect(self._announce)
+        preview = QTableWidgetItem()
+        preview.setData(Qt.ItemDataRole.UserRole, column)
+        preview.setToolTip(str(column))
+        for item in (kind, unit, turn):
+            item.setFlags(enabled | selectable | editable)
+        preview.setFlags(enabled)
+        for at, item in enumerate((name, kind, unit, turn, preview)):
+            self._table.setItem(row, at, item)
+        self._check(row, kept)
 
-    def _row(self, row: int) -> VariableChoice | None:
-        item = self._table.item(row, 0)
-        if item.checkState() != Qt.CheckState.Checked:
+    def _check(self, row: int, ticked: bool) -> None:
+        state = Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
+        self._table.item(row, _NAME).setCheckState(state)
+
+    def _tick(self, ticked: bool) -> None:
+        self.blockSignals(True)
+        for row in range(self._table.rowCount()):
+            self._check(row, ticked)
+        self.blockSignals(False)
+        self._announce()
+
+    def _row(self, row: int) -> ColumnConfig | None:
+        name = self._table.item(row, _NAME)
+        if name.checkState() != Qt.CheckState.Checked:
             return None
-        kind = self._table.cellWidget(row, 1).value()
-        text = self._table.cellWidget(row, 3).text().strip()
-        period = None
-        if kind == "circular" and text and text != "2π":
-            period = float(text) if _is_number(text) else float("nan")
-        return VariableChoice(
-            item.text(), kind, self._table.cellWidget(row, 2).text().strip(), period
-        )
+        kind = self._table.item(row, _KIND).text()
+        turn = self._table.item(row, _PERIOD).text().strip().replace(",", ".")
+        period = float(turn) if kind == "circular" and _is_positive(turn) else None
+        unit = self._table.item(row, _UNIT).text().strip()
+        return ColumnConfig(name.text(), kind, unit, period)
+
+    def _on_item(self, item: QTableWidgetItem) -> None:
+        """Take back a turn that is no length."""
+        text = item.text().strip()
+        if item.column() == _PERIOD and text and not _is_positive(text):
+            item.setText("")
+            return
+        self._announce()
 
     def _announce(self, *_: object) -> None:
         if not self.signalsBlocked():
             self.valueChanged.emit(self.value())
 
 
-def variables_of(columns: Columns) -> Sequence[str]:
-    """Return the names of the variables chosen."""
-    return [variable.column for variable in columns.variables]
-
-
-def _is_number(text: str) -> bool:
+def _is_positive(text: str) -> bool:
     try:
-        float(text)
+        return 0 < float(text.replace(",", ".")) < float("inf")
     except ValueError:
         return False
-    return True

@@ -15,10 +15,18 @@ if TYPE_CHECKING:
 
 PLUGIN = "napari-cebra"
 CEBRA, LATENTS, TRACES = "CEBRA", "Latents", "Traces"
+LOAD, ROIS, ALIGN = "Load", "ROIs and traces", "Align"  # & is a shortcut in Qt
 
 # napari docks every plugin's widget on the right, whatever its manifest says.
-_AREAS = {CEBRA: "right", LATENTS: "bottom", TRACES: "bottom"}
-_CLASSES = {CEBRA: "CebraDock", LATENTS: "LatentsDock", TRACES: "TracesDock"}
+_AREAS = {LATENTS: "bottom", TRACES: "bottom"}  # all others on the right
+_CLASSES = {
+    CEBRA: "CebraDock",
+    LOAD: "LoadDock",
+    ROIS: "RoisDock",
+    LATENTS: "LatentsDock",
+    TRACES: "TracesDock",
+}
+_OF_STEPS = (CEBRA, LOAD, ROIS, ALIGN)
 
 _SIDE_BY_SIDE = 1400  # least width in pixels for two docks at the bottom
 _BOTTOM_SHARE = 0.46  # of the window's height
@@ -34,7 +42,7 @@ def open_dock(viewer: Any, name: str) -> QWidget:
         dock = viewer.window.add_dock_widget(
             make(napari_viewer=viewer),
             name=_full_name(name),
-            area=_AREAS[name],
+            area=_AREAS.get(name, "right"),
             add_vertical_stretch=False,
         )
         _arrange(dock, name, viewer)
@@ -72,6 +80,7 @@ def is_open(viewer: Any, name: str) -> bool:
 def _arrange(dock: QDockWidget, name: str, viewer: Any) -> None:
     """Let the docks at the sides reach to the bottom; leave room for the movie.
 
+    Docks of steps lie behind one another as tabs: each wants the whole height.
     In a narrow window latents and traces lie behind one another as tabs: side by
     side they would make it wider than the screen.
     """
@@ -83,7 +92,12 @@ def _arrange(dock: QDockWidget, name: str, viewer: Any) -> None:
         (Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea),
     ):
         window.setCorner(corner, area)
-    if _AREAS[name] == "bottom":
+    if name in _OF_STEPS:
+        for other in (dock_of(viewer, n) for n in _OF_STEPS if n != name):
+            if other is not None and not other.isFloating():
+                window.tabifyDockWidget(other, dock)
+                return
+    if _AREAS.get(name) == "bottom":
         height = round(_BOTTOM_SHARE * window.height())
         window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
         other = dock_of(viewer, TRACES if name == LATENTS else LATENTS)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cebra.pipeline.roi_traces import read_rois, roi_traces, suite2p_traces
+from napari_cebra.io import read_roi_file
+from napari_cebra.pipeline.roi_traces import program_traces, roi_traces, with_dff
+from napari_cebra.pipeline.trace_report import short_rings, trace_report
 from napari_cebra.recording import InvalidInput, Progress, Recording, RoiSet
+from napari_cebra.traces import DffSettings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
-    from napari_cebra.io import Stack
-    from napari_cebra.io.suite2p import Suite2pFolder
+    from napari_cebra.io import RoiFile, Stack
     from napari_cebra.pipeline.roi_traces import RoiTraces
-    from napari_cebra.traces import DffSettings
+    from napari_cebra.pipeline.trace_report import TraceReport
+    from napari_cebra.traces import Extraction
     from napari_cebra.widgets.opening import Accompaniment
     from napari_cebra.widgets.roi_form import RoiChoice
+
+FROM_FILE = ("file", "suite2p")
+"""Sources of ROIs that are a file or a folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +33,8 @@ class Extracted:
     """What step 2 gives."""
 
     recording: Recording
-    flagged: np.ndarray
-    mean_image: np.ndarray | None = None
+    report: TraceReport
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def extracting(
@@ -37,12 +44,12 @@ def extracting(
     settings: DffSettings,
     accompaniment: Accompaniment,
 ) -> Generator[Progress, None, Extracted]:
-    """Take traces from the stack, or from a suite2p folder that brings its own.
+    """Take traces from the stack, or from a file of ROIs that brings its own.
 
     Parameters
     ----------
     stack : Stack or None
-        None where only a suite2p folder is there.
+        None where only a file or folder with traces is there.
     choice : RoiChoice
         Source of the ROIs.
     rois : RoiSet or None
@@ -52,17 +59,23 @@ def extracting(
         Variables and stimulus to attach.
     """
     yield Progress(0, 0, "", "Reading the ROIs")
-    if choice.source == "suite2p":
-        folder = _suite2p(choice, stack)
-        if stack is None or not choice.reextract:
-            made = suite2p_traces(folder, settings)
+    step: tuple[str, dict[str, Any]] | None = None
+    if choice.source in FROM_FILE:
+        file = read_roi_file(_chosen(choice), *_of_stack(stack))
+        if file.activity is not None and (stack is None or not choice.reextract):
+            _check_length(file, stack)
+            made = program_traces(file, settings, name=file.source.name)
             return _extracted(made, accompaniment)
-        rois = folder.rois
+        rois = file.rois
+        step = f"read {file.program}", {"notes": list(file.notes)}
     if stack is None:
         raise InvalidInput("There is no stack to take traces from; load one in step 1.")
     if rois is None:
-        rois = read_rois(_named(choice), stack.shape[1:])
+        rois = RoiSet.grid(stack.shape[1:], choice.tile)
     made = yield from roi_traces(stack, rois, settings)
+    if step is not None:
+        recording = made.recording.with_step(step[0], str(choice.path), **step[1])
+        made = replace(made, recording=recording)
     return _extracted(made, accompaniment)
 
 
@@ -70,13 +83,21 @@ def recomputing(
     recording: Recording, settings: DffSettings
 ) -> Generator[Progress, None, Extracted]:
     """Compute dF/F again from the stored raw traces."""
-    from napari_cebra.traces import dff, mark_artefacts
+    from napari_cebra.traces import dff
+    from napari_cebra.traces.artefacts import bad_frames_of
 
     yield Progress(0, 0, "", "Computing dF/F")
     assert recording.raw is not None
-    made = dff(recording.raw, recording.neuropil, settings)
-    recording = mark_artefacts(recording, ~made.valid)
-    return Extracted(replace(recording, traces=made.traces), made.flagged)
+    rows = ~bad_frames_of(recording)
+    made = dff(recording.raw, recording.neuropil, settings, rows)
+    recording = with_dff(recording, made, short_rings(recording))
+    return Extracted(recording, trace_report(recording, made))
+
+
+def reporting(recording: Recording) -> Generator[Progress, None, TraceReport]:
+    """Judge traces that were not made here just now."""
+    yield Progress(0, 0, "", "Judging the traces")
+    return trace_report(recording)
 
 
 def without_rejected(recording: Recording, rois: RoiSet) -> Recording:
@@ -108,29 +129,61 @@ def rois_text(choice: RoiChoice) -> str | None:
     return None if choice.path is None else str(choice.path)
 
 
-def _named(choice: RoiChoice) -> str:
-    text = rois_text(choice)
-    if text is None:
-        raise InvalidInput("No file is chosen; choose a label image above.")
-    return text
-
-
 def _extracted(made: RoiTraces, accompaniment: Accompaniment) -> Extracted:
-    mean = None if made.extraction is None else made.extraction.mean_image
-    return Extracted(accompaniment.attach(made.recording), made.made.flagged, mean)
+    recording = accompaniment.attach(made.recording)
+    report = trace_report(recording, made.made)
+    return Extracted(recording, report, pictures_of(made.extraction))
 
 
-def _suite2p(choice: RoiChoice, stack: Stack | None) -> Suite2pFolder:
-    from napari_cebra.io import read_suite2p
-
+def _chosen(choice: RoiChoice) -> Path:
     if choice.path is None:
-        raise InvalidInput("No folder is chosen; choose a suite2p folder above.")
-    rate = None if stack is None else stack.rate
-    shape = None if stack is None else stack.shape[1:]
-    made = read_suite2p(choice.path, rate=rate, shape=shape)
-    if stack is not None and made.raw.n_frames != stack.shape[0]:
         raise InvalidInput(
-            f"The suite2p folder has traces of {made.raw.n_frames} frames but the "
-            f"stack has {stack.shape[0]}; choose the folder of this stack."
+            "No file or folder of ROIs is chosen; choose one above: a label image, "
+            "RoiSet.zip of ImageJ, CaImAn, NWB, suite2p or minian."
         )
-    return made
+    return choice.path
+
+
+def _of_stack(stack: Stack | None) -> tuple[tuple[int, int] | None, float | None]:
+    """Field of view and rate, as far as they are known."""
+    return (None, None) if stack is None else (stack.shape[1:], stack.rate)
+
+
+def _check_length(file: RoiFile, stack: Stack | None) -> None:
+    if stack is not None and file.activity.n_frames != stack.shape[0]:
+        raise InvalidInput(
+            f"{file.source.name} has traces of {file.activity.n_frames} frames but the "
+            f"stack has {stack.shape[0]}; choose the ROIs of this stack, or tick "
+            "“re-extract from the stack”."
+        )
+
+
+def pictures_of(extraction: Extraction | None) -> dict[str, np.ndarray]:
+    """Return the pictures that a pass over the stack gave, by their names."""
+    if extraction is None:
+        return {}
+    found = {
+        "mean": extraction.mean_image,
+        "maximum": extraction.max_image,
+        "standard deviation": extraction.std_image,
+        "correlation": extraction.correlation_image,
+    }
+    return {name: image for name, image in found.items() if image is not None}
+
+
+def applied_settings(recording: Recording | None) -> DffSettings | None:
+    """Return how the traces were made; None where they cannot be made otherwise."""
+    if recording is None or recording.raw is None:
+        return None
+    return DffSettings.from_json(recording.traces.made_by)
+
+
+def same_masks(before: RoiSet | None, after: RoiSet | None) -> bool:
+    """Return whether there is nothing to undo between two sets."""
+    return (
+        before is not None
+        and after is not None
+        and np.array_equal(before.ids, after.ids)
+        and np.array_equal(before.indptr, after.indptr)
+        and np.array_equal(before.pixels, after.pixels)
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
+from napari_cebra.pipeline.align_words import to_align
 from napari_cebra.pipeline.config import SourceConfig
 from napari_cebra.recording import NapariCebraError
 from napari_cebra.widgets import opening, preferences
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cebra.io import Table
+    from napari_cebra.io.tables.summary import ColumnSummary
+    from napari_cebra.widgets.behaviour_form import TableChoice
     from napari_cebra.widgets.opening import Opened
     from napari_cebra.widgets.session import Session
+
+
+_MOVIE_WAITS = (
+    "The movie waits until it is known which of its frames was shown when: choose the "
+    "column of the shown frame and load again, or a stimulus log in the Align step."
+)
 
 
 class LoadStep(Step):
@@ -93,7 +102,6 @@ class LoadStep(Step):
         if choice.kind == "project":
             self.projectChosen.emit(self.path.value())
             return
-        self.behaviour.check_length()  # no question about what would be refused
         if not self.session.may_replace(self):
             return
         layer = self._chosen_layer()
@@ -108,7 +116,9 @@ class LoadStep(Step):
         self.start_job(
             "loading",
             "Loading",
-            lambda: opening.opening(config, columns, data, choice.select),
+            lambda: opening.opening(
+                config, columns, data, choice.select, choice.pixel_um
+            ),
             self._on_opened,
             stopped_text="Loading was cancelled; what was open before is still open.",
         )
@@ -239,20 +249,21 @@ class LoadStep(Step):
         self.layer.set_items([first, *((name, name) for name in names)])
         self.layer.setEnabled(bool(names) and not self.is_busy)
 
-    def _on_table(self, path: Path | None) -> None:
-        if path is None:
+    def _on_table(self, choice: TableChoice | None) -> None:
+        if choice is None:
             return
         self._background(
-            f"table {path}",
-            lambda: opening.reading_table(path),
-            lambda table: self._on_table_read(path, table),
+            f"table {choice}",
+            lambda: opening.reading_table(choice),
+            lambda read: self._on_table_read(choice, *read),
             self.behaviour.table_message.error,
         )
 
-    def _on_table_read(self, path: Path, table: Table) -> None:
-        if path != self.behaviour.value().table:
-            return
-        self.behaviour.set_table(table)
+    def _on_table_read(
+        self, choice: TableChoice, table: Table, columns: tuple[ColumnSummary, ...]
+    ) -> None:
+        if choice == self.behaviour.reading():
+            self.behaviour.set_table(table, columns)
 
     def _on_movie(self, path: Path | None) -> None:
         if path is None:
@@ -290,7 +301,9 @@ class LoadStep(Step):
     def _on_opened(self, opened: Opened) -> None:
         session = self.session
         workspace = session.workspace
-        session.config = replace(session.config, source=opened.source)
+        session.config = replace(
+            session.config, source=opened.source, align=opened.accompaniment.align
+        )
         if opened.source.variables is not None:
             self._attached = opened.source
         session.accompaniment = opened.accompaniment
@@ -317,7 +330,19 @@ class LoadStep(Step):
             self.message.info(
                 f"{before.name} stays as it was saved; this recording is not saved yet."
             )
+        self._tell_waiting(opened)
         self.completed.emit()
+
+    def _tell_waiting(self, opened: Opened) -> None:
+        """Say what is not attached yet: a table not row by row, a movie without it."""
+        company, n = opened.accompaniment, self.session.n_frames
+        if company.movie_is_waiting:
+            self.behaviour.movie_message.warning(_MOVIE_WAITS)
+            self.message.warning(_MOVIE_WAITS)
+        if n is not None and company.is_waiting(n):
+            text = to_align(company.table.name, company.table.n_rows, n)
+            self.behaviour.table_message.warning(text)
+            self.message.warning(text)
 
 
 def _rate(rate: float | None) -> str:

@@ -63,6 +63,20 @@ class MainView:
         """Show the next stack through this layer (None: add one, with limits)."""
         self._adopted, self._limits = layer, limits
 
+    def show_picture(self, name: str, image: Any) -> None:
+        """Lay a picture of the stack over it; one of this name is replaced."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        if name in viewer.layers:
+            viewer.layers.remove(name)
+        stack, placing = self._stack_layer, {}
+        if stack is not None:
+            placing = {"scale": stack.scale[-2:], "translate": stack.translate[-2:]}
+        layer = viewer.add_image(image, name=name, colormap="gray", **placing)
+        below = 0 if stack is None else viewer.layers.index(stack) + 1
+        viewer.layers.move(viewer.layers.index(layer), below)  # under the ROIs
+
     def refit(self) -> None:
         """Show everything again, unless a person has chosen another view since."""
         if self._fitted is not None and self._fitted == self._place():

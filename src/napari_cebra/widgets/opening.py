@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cebra.pipeline.behaviour import attach_movie, attach_table
+from napari_cebra.io.units import MICROMETRES
+from napari_cebra.pipeline.align import Aligned, aligning
+from napari_cebra.pipeline.align_config import AlignConfig
+from napari_cebra.pipeline.behaviour import (
+    attach_movie,
+    is_row_by_row,
+    read_variables,
+)
 from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
 from napari_cebra.pipeline.load import load_recording
+from napari_cebra.pipeline.run import exhaust
 from napari_cebra.recording import Progress, Recording, RoiSet, Traces
 from napari_cebra.widgets.column_form import Columns
 from napari_cebra.widgets.recognise import axes_choices
@@ -21,20 +29,25 @@ if TYPE_CHECKING:
 
     from napari_cebra.io import Stack, Table
     from napari_cebra.io.movies import Movie
-    from napari_cebra.widgets.behaviour_form import BehaviourChoice
+    from napari_cebra.io.tables.summary import ColumnSummary
+    from napari_cebra.widgets.behaviour_form import BehaviourChoice, TableChoice
 
 TABLE, MOVIE = "Reading the table", "Opening the movie"
 """What is being done, so that an error can be told at the right field."""
 
-_WITHOUT_COMPANY = dict.fromkeys(
+WITHOUT_COMPANY = dict.fromkeys(
     (
         "variables",
+        "variables_part",
+        "columns",
         "movie",
         "shown_column",
         "repeat_column",
         "trial_column",
         "valid_column",
         "time_column",
+        "stimulus_log",
+        "stimulus_time_column",
     )
 )
 
@@ -47,25 +60,46 @@ class Accompaniment:
     movie: Movie | None = None
     columns: Columns = field(default_factory=Columns)
     source: SourceConfig = field(default_factory=SourceConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+    stimulus_log: Table | None = None
+
+    def is_waiting(self, n_frames: int) -> bool:
+        """Whether the table has first to be aligned, in the Align step."""
+        by_row = self.align.behaviour.method == "same rows"
+        table = self.table
+        return table is not None and by_row and not is_row_by_row(table, n_frames)
+
+    @property
+    def movie_is_waiting(self) -> bool:
+        """Whether nothing says yet which frame of the movie was shown when."""
+        return self.movie is not None and self.source.shown_column is None
+
+    def aligning(self, recording: Recording) -> Generator[Progress, None, Aligned]:
+        """Put variables, stimulus, trials and rows to use beside the traces."""
+        if self.is_waiting(recording.n_frames):
+            return Aligned(recording)
+        return (
+            yield from aligning(
+                recording,
+                self.source,
+                self.align,
+                table=self.table,
+                stimulus_log=self.stimulus_log,
+            )
+        )
 
     def attach(self, recording: Recording) -> Recording:
         """Return the recording with variables, stimulus, trials and rows to use."""
         return self.attach_movie(self.attach_table(recording))
 
     def attach_table(self, recording: Recording) -> Recording:
-        """Return the recording with what the table says."""
-        if self.table is None:
-            return recording
-        before = recording.variables
-        recording = attach_table(recording, self.table, self.source)
-        chosen = tuple(
-            self.table.variable(v.column, v.kind, v.units, v.period)
-            for v in self.columns.variables
-        )
-        return replace(recording, variables=(*before, *chosen))
+        """Return the recording with what the tables say."""
+        return exhaust(self.aligning(recording)).recording
 
     def attach_movie(self, recording: Recording) -> Recording:
         """Return the recording with the frames and the clock of the movie."""
+        if self.movie_is_waiting or self.is_waiting(recording.n_frames):
+            return recording
         return attach_movie(recording, self.movie, self.source.movie_rate)
 
 
@@ -90,6 +124,7 @@ def source_config(
     fields: dict[str, Any] = {
         "rate": choice.rate,
         "variables": _text(behaviour.table),
+        "columns": columns.variables if behaviour.table else None,
         "movie": _text(behaviour.movie),
         "shown_column": columns.shown,
         "repeat_column": columns.repeat,
@@ -97,6 +132,12 @@ def source_config(
         "valid_column": columns.valid,
         "time_column": columns.time,
     }
+    if behaviour.reading is not None:
+        fields |= {
+            "variables_part": behaviour.reading.part,
+            "likelihood": behaviour.reading.likelihood,
+            "longest_gap": behaviour.reading.longest_gap,
+        }
     if choice.kind == "stack":
         fields |= {"dataset": choice.data_set, "axes": choice.axes or None}
         fields["stack"] = _text(path)
@@ -117,6 +158,7 @@ def opening(
     columns: Columns,
     data: Any = None,
     select: Iterable[tuple[str, int]] = (),
+    pixel_um: tuple[float, float] | None = None,
 ) -> Generator[Progress, None, Opened]:
     """Open what `config` names; nothing that is open now is touched.
 
@@ -130,6 +172,8 @@ def opening(
         Of an open layer, instead of a file.
     select : iterable of (letter, position)
         Channel or plane to load.
+    pixel_um : (y, x), optional
+        Size of a pixel, where the file does not say or is wrong.
     """
     from napari_cebra import io
 
@@ -138,18 +182,30 @@ def opening(
     stack = recording = rois = None
     if data is not None:
         axes = config.axes or "TYX"
-        stack = io.stack_from_array(data, axes, "layer", config.rate, positions)
+        stack = io.stack_from_array(
+            data, axes, "layer", config.rate, positions, pixel_um
+        )
     elif config.stack is not None:
         stack = io.open_stack(
-            config.stack, config.axes, config.dataset, config.rate, positions
+            config.stack,
+            config.axes,
+            config.dataset,
+            config.rate,
+            positions,
+            pixel_um=pixel_um,
         )
     else:
-        bare = replace(config, **_WITHOUT_COMPANY)
+        bare = replace(config, **WITHOUT_COMPANY)
         recording = yield from load_recording(PipelineConfig(source=bare))
+        movie = _movie_of(config, recording)
+        if movie is not None:
+            stack, config = movie
     try:
         accompaniment = yield from _accompaniment(config, columns)
         whole = recording
-        if stack is not None:  # refuse now what would be refused after extraction
+        if (
+            stack is not None and recording is None
+        ):  # refuse now what would be refused after extraction
             blank = np.zeros((stack.shape[0], 1), np.float32)
             whole = Recording(Traces(blank, rate=stack.rate), name=stack.name)
         if whole is not None:
@@ -165,6 +221,25 @@ def opening(
         raise
     limits = None if stack is None else contrast_limits(stack)
     return Opened(config, stack, rois, recording, accompaniment, limits, positions)
+
+
+def _movie_of(
+    config: SourceConfig, recording: Recording
+) -> tuple[Stack, SourceConfig] | None:
+    """Open the movie that suite2p kept beside its traces, if there is one."""
+    from napari_cebra import io
+    from napari_cebra.io.binary import registered_movie
+    from napari_cebra.io.suite2p import suite2p_plane
+
+    plane = None if config.rois is None else suite2p_plane(config.rois)
+    if plane is None or recording.rois is None:
+        return None
+    found = registered_movie(plane, recording.rois.shape, recording.n_frames)
+    if found is None:
+        return None
+    path, layout = found
+    config = replace(config, dataset=str(layout))
+    return io.open_stack(path, None, config.dataset, recording.rate), config
 
 
 def built_in(which: str, seed: int) -> Generator[Progress, None, Opened]:
@@ -209,15 +284,29 @@ def recognise_layer(layer: Any) -> Recognised:
         axes_choices=axes_choices(axes),
         to_choose=tuple((a, n) for a, n in zip(axes, shape, strict=True) if a in "CZ"),
         lengths=tuple(shape),
+        pixel_um=_pixel_of(layer),
     )
 
 
-def reading_table(path: Path) -> Generator[Progress, None, Table]:
-    """Read a table in the background."""
-    from napari_cebra.io import read_table
+def _pixel_of(layer: Any) -> tuple[float, float] | None:
+    """Return the size of a layer's pixels, where its scale is a length."""
+    y, x = (float(abs(step)) for step in layer.scale[-2:])
+    units = [MICROMETRES.get(str(unit)) for unit in layer.units[-2:]]
+    if units[0] is None or units[1] is None or not (y > 0 and x > 0):
+        return None
+    return y * units[0], x * units[1]
 
-    yield Progress(0, 0, "", f"Reading {path.name}")
-    return read_table(path)
+
+def reading_table(
+    choice: TableChoice,
+) -> Generator[Progress, None, tuple[Table, tuple[ColumnSummary, ...]]]:
+    """Read a table in the background, and describe its columns."""
+    from napari_cebra.io import read_table
+    from napari_cebra.io.tables.summary import summarise
+
+    yield Progress(0, 0, "", f"Reading {choice.path.name}")
+    table = read_table(choice.path, choice.part, choice.likelihood, choice.longest_gap)
+    return table, summarise(table)
 
 
 def looking_at_movie(path: Path) -> Generator[Progress, None, str]:
@@ -242,7 +331,7 @@ def _accompaniment(
     table = movie = None
     if config.variables is not None:
         yield Progress(0, 0, "", TABLE)
-        table = io.read_table(config.variables)
+        table = read_variables(config)
     if config.movie is not None:
         yield Progress(0, 0, "", MOVIE)
         movie = io.open_movie(config.movie, config.movie_rate)

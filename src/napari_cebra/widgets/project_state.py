@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_cebra.recording import Progress
-from napari_cebra.widgets.opening import contrast_limits
+from napari_cebra.widgets.opening import Accompaniment, contrast_limits
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,6 +32,7 @@ def snapshot(session: Session) -> Project:
             source.dataset,
             stack.rate,
             dict(session.select) or None,
+            stack.pixel_um,
         )
     elif stack is None and session.missing_stack is not None:
         reference = session.missing_stack  # not found here, but not forgotten
@@ -46,6 +47,7 @@ def snapshot(session: Session) -> Project:
         decoding=workspace.decoding,
         shares=workspace.shares,
         comparison=workspace.comparison,
+        motion=workspace.motion,
         config=session.config,
         view_state={**workspace.view_state, "frame": workspace.timeline.frame},
     )
@@ -83,6 +85,7 @@ def restore(session: Session, reopened: Reopened, folder: Path) -> None:
     workspace = session.workspace
     previous = workspace.stack
     session.config = project.config
+    session.accompaniment = Accompaniment()  # was that of another recording
     session.movie_source = project.movie
     session.select = dict(project.stack.select or {}) if project.stack else {}
     session.missing_stack = project.stack if stack is None else None
@@ -92,6 +95,7 @@ def restore(session: Session, reopened: Reopened, folder: Path) -> None:
     workspace.set_stack(stack)
     if previous is not None:
         previous.close()
+    workspace.set_motion(project.motion)
     if project.rois is not None:
         workspace.set_rois(project.rois, forget_history=True)
     workspace.set_mean_image(project.mean_image)

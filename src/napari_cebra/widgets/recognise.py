@@ -81,19 +81,28 @@ def axes_choices(axes: str) -> tuple[str, ...]:
 
 def _stack(path: Path, data_set: str | None) -> Recognised:
     from napari_cebra.io import inspect_stack
+    from napari_cebra.io.binary import BinaryLayout
 
     info = inspect_stack(path, data_set)
+    layout = None
+    if info.kind == "binary" and info.dataset is not None:
+        layout = BinaryLayout.parse(info.dataset)
     return Recognised(
         "stack",
         stack_facts(info),
         axes=info.axes,
-        axes_choices=axes_choices(info.axes),
+        axes_choices=(
+            # Frames that follow each other, or are decoded one by one.
+            () if info.kind in ("binary", "video") else axes_choices(info.axes)
+        ),
         rate=info.rate,
         data_sets=tuple((name, name) for name in info.datasets),
         data_set=info.dataset,
         to_choose=tuple(info.to_choose.items()),
         notes=info.notes,
         lengths=info.shape,
+        pixel_um=info.pixel_um,
+        layout=layout,
     )
 
 
@@ -130,14 +139,24 @@ def are_z_scores(values: np.ndarray) -> bool:
 
 def _suite2p(path: Path, _: str | None) -> Recognised:
     from napari_cebra.io import read_suite2p
+    from napari_cebra.io.binary import registered_movie
 
     folder = read_suite2p(path if path.is_dir() else path.parent)
     accepted = int(folder.rois.accepted.sum())
+    notes = folder.notes
+    if (folder.folder / "data.bin").is_file():
+        whole = registered_movie(folder.folder, folder.shape, folder.raw.n_frames)
+        notes += (
+            "Its movie, data.bin, is opened with it."
+            if whole
+            else "Its movie, data.bin, has not as many frames as the traces; it is "
+            "left out.",
+        )
     return Recognised(
         "suite2p",
         f"{len(folder.rois)} ROIs ({accepted} accepted) × {folder.raw.n_frames} frames",
         rate=folder.rate,
-        notes=folder.notes,
+        notes=notes,
         lengths=(folder.raw.n_frames,),
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SOURCES = (
     ("layer", "Labels layer"),
-    ("file", "label image file"),
+    ("file", "file or folder of ROIs"),
     ("suite2p", "suite2p folder"),
     ("grid", "regular grid"),
 )
@@ -25,7 +25,7 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class RoiChoice:
-    """A Labels layer, a file, a suite2p folder, or tiles of some pixels."""
+    """A Labels layer, a file or folder, suite2p's, or tiles of some pixels."""
 
     source: str = "layer"
     layer: str | None = None
@@ -66,11 +66,10 @@ class RoiForm(QWidget):
         self._file = add(
             self._rows,
             "File",
-            PathField(
-                "label image: TIFF or npy",
-                filter="Label images (*.tif *.tiff *.npy);;All files (*)",
-            ),
-            "Image of the size of the stack whose pixels hold ROI numbers",
+            PathField("label image, RoiSet.zip, CaImAn, NWB, minian", "open_or_folder"),
+            "Label image (TIFF, npy, PNG), RoiSet.zip or .roi of ImageJ, CaImAn's "
+            "HDF5, NWB with a segmentation, or a folder of minian or suite2p; what it "
+            "is, is seen from its content",
         )
         self._folder = add(
             self._rows,
@@ -83,8 +82,8 @@ class RoiForm(QWidget):
             self._rows,
             "",
             self._reextract,
-            "Take new traces from the stack with suite2p's masks, instead of the "
-            "traces in the folder",
+            "Take new traces from the stack with the masks, instead of the traces "
+            "that came with them, if any did",
         )
         self._tile = add(
             self._rows,
@@ -140,12 +139,12 @@ class RoiForm(QWidget):
     def _on_changed(self, *_: object) -> None:
         source = self._source.value()
         for field, of in (
-            (self._layer_row, "layer"),
-            (self._file, "file"),
-            (self._folder, "suite2p"),
-            (self._reextract, "suite2p"),
-            (self._tile, "grid"),
+            (self._layer_row, ("layer",)),
+            (self._file, ("file",)),
+            (self._folder, ("suite2p",)),
+            (self._reextract, ("file", "suite2p")),
+            (self._tile, ("grid",)),
         ):
-            set_row_visible(self._rows, field, source == of)
+            set_row_visible(self._rows, field, source in of)
         if not self.signalsBlocked():
             self.valueChanged.emit(self.value())

@@ -11,8 +11,10 @@ from napari_cebra.pipeline.config import PipelineConfig
 from napari_cebra.recording import InvalidInput, Progress
 from napari_cebra.traces import DffSettings
 from napari_cebra.viewer import _compat
+from napari_cebra.viewer.connections import Connections
 from napari_cebra.viewer.registry import jobs_of, workspace_of
 from napari_cebra.widgets import preferences
+from napari_cebra.widgets.extraction import reporting
 from napari_cebra.widgets.main_view import MainView
 from napari_cebra.widgets.opening import Accompaniment
 from napari_cebra.widgets.unsaved import may_discard
@@ -20,12 +22,14 @@ from napari_cebra.widgets.unsaved import may_discard
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import numpy as np
     from qtpy.QtWidgets import QWidget
 
     from napari_cebra.io import SourceFile
     from napari_cebra.pipeline import Embedding
     from napari_cebra.pipeline.fit import Fit
     from napari_cebra.pipeline.project import StackReference
+    from napari_cebra.pipeline.trace_report import TraceReport
     from napari_cebra.viewer.jobs import Jobs
     from napari_cebra.workspace import Workspace
 
@@ -49,6 +53,8 @@ class Session(QObject):
         File of the movie of a reopened project.
     missing_stack : StackReference or None
         Stack of a reopened project that was not found.
+    pictures : dict of str to (Y, X) array
+        Of the open stack, from the pass that gave its traces.
     main_view : MainView
         Layers of the main viewer.
     fit : Fit or None
@@ -71,6 +77,7 @@ class Session(QObject):
         self.config = PipelineConfig(dff=_remembered_dff())
         self.accompaniment = Accompaniment()
         self.select: dict[str, int] = {}
+        self.pictures: dict[str, np.ndarray] = {}
         self.movie_source: SourceFile | None = None
         self.missing_stack: StackReference | None = None
         self.main_view = MainView(viewer, self.workspace)
@@ -79,6 +86,9 @@ class Session(QObject):
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
         self._settle.timeout.connect(self._refit)
+        self._connections = Connections()
+        self._connections.add(self.workspace.stack_changed, self._on_stack)
+        self._connections.add(self.workspace.recording_changed, self._on_recording)
 
     @classmethod
     def of(cls, viewer: Any) -> Session:
@@ -93,6 +103,14 @@ class Session(QObject):
         """The napari viewer."""
         return self._viewer()
 
+    @property
+    def n_frames(self) -> int | None:
+        """Imaging frames of what is open; None if nothing is."""
+        recording, stack = self.workspace.recording, self.workspace.stack
+        if recording is not None:
+            return recording.n_frames
+        return None if stack is None else stack.shape[0]
+
     def show_traces(self) -> None:
         """Open the dock of the traces, with one ROI selected: empty it says nothing."""
         from napari_cebra.widgets import docks
@@ -101,6 +119,32 @@ class Session(QObject):
         recording, selection = self.workspace.recording, self.workspace.selection
         if recording is not None and not selection.rois:
             selection.set_rois([int(recording.roi_ids[0])])
+
+    def _on_stack(self) -> None:
+        self.pictures = {}
+
+    def _on_recording(self) -> None:
+        self.later(self._judge)
+
+    def _judge(self) -> None:
+        """Find out how far the traces can be trusted, unless that is known."""
+        recording = self.workspace.recording
+        state, running = self.workspace.trace_state, self.jobs.running("report")
+        if recording is None or state.report is not None:
+            return
+        if running is not None:  # of another recording
+            running.stop()
+            running.finished.connect(self._on_recording)
+            return
+
+        def keep(report: TraceReport) -> None:
+            if self.workspace.recording is recording:
+                state.set_report(report)
+
+        job = self.jobs.job(
+            "report", "Judging the traces", lambda: reporting(recording)
+        )
+        job.returned.connect(keep)
 
     def refit_soon(self) -> None:
         """Show the whole movie again once the docks have settled."""

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QItemSelection, QItemSelectionModel
 from qtpy.QtGui import QColor
 
 from napari_cebra.viewer.adapters.shares import COLORMAP
-from napari_cebra.viewer.connections import Connections
 from napari_cebra.viewer.latent_view.colouring import colour_table
 from napari_cebra.viewer.roi_picker import names_of, word_for
-from napari_cebra.widgets.sortable_table import Column, SortableTable
+from napari_cebra.widgets.linked_table import LinkedTable
+from napari_cebra.widgets.sortable_table import Column
 
 if TYPE_CHECKING:
     from napari_cebra.workspace import Workspace
-
-_FLAGS = QItemSelectionModel.SelectionFlag
 
 
 def percent_texts(share: np.ndarray) -> list[str]:
@@ -31,7 +28,7 @@ def in_latent(latent: int | None) -> str:
     return "in all latents" if latent is None else f"in latent {latent}"
 
 
-class SharesTable(SortableTable):
+class SharesTable(LinkedTable):
     """A row per ROI: its number, its share in %, and that beside an even share.
 
     Parameters
@@ -41,24 +38,14 @@ class SharesTable(SortableTable):
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__(sorted_by=1, descending=True)
-        self._workspace = workspace
-        self._ids = np.zeros(0, np.int64)
-        self._is_following = False
+        super().__init__(workspace, sorted_by=1, descending=True)
         self.setToolTip("Click a row to select the ROI everywhere")
-        self._connections = Connections()
-        self._connections.add(workspace.selection.rois_changed, self._follow)
-        connections = self._connections
-        self.destroyed.connect(lambda: connections.close())
-        self.selectionModel().selectionChanged.connect(self._on_picked)
-        self.model().modelReset.connect(self._on_reset)
 
     def show_latent(self, latent: int | None) -> None:
         """Show the shares in a latent, or in the mean of all."""
         shares, recording = self._workspace.shares, self._workspace.recording
         if shares is None or recording is None:
-            self._ids = np.zeros(0, np.int64)
-            self.set_columns(())
+            self.set_rois(np.zeros(0, np.int64), ())
             return
         share = shares.share(latent)
         percent, times = 100 * share, share.size * share
@@ -73,8 +60,8 @@ class SharesTable(SortableTable):
                 f"{times[row]:.1f}× what it would be if all had the same"
             )
 
-        self._ids = shares.ids
-        self.set_columns(
+        self.set_rois(
+            shares.ids,
             (
                 Column(
                     word,
@@ -100,43 +87,5 @@ class SharesTable(SortableTable):
                     lambda row: f"{times[row]:.1f}",
                     explained,
                 ),
-            )
+            ),
         )
-
-    def _on_picked(self) -> None:
-        if self._is_following:
-            return
-        picked = self.selectionModel().selectedRows()
-        order = self.rows()
-        ids = [int(self._ids[order[index.row()]]) for index in picked]
-        current = self.currentIndex().row()
-        if 0 <= current < len(order):  # the one picked last, whose trace is drawn
-            ids.sort(key=int(self._ids[order[current]]).__eq__)
-        self._workspace.selection.set_rois(ids)
-
-    def _on_reset(self) -> None:
-        """Begin at the top of another table, or of another order."""
-        self._mark()
-        self.scrollToTop()
-
-    def _follow(self) -> None:
-        """Mark what is selected, and bring the ROI selected last into view."""
-        self._mark()
-        place = np.flatnonzero(self._ids[self.rows()] == self._workspace.selection.roi)
-        if place.size:
-            index = self.model().index(int(place[0]), 0)
-            self.selectionModel().setCurrentIndex(index, _FLAGS.NoUpdate)
-            self.scrollTo(index)
-
-    def _mark(self) -> None:
-        model, order = self.model(), self.rows()
-        selected = self._workspace.selection.rois
-        marked = QItemSelection()
-        places = np.flatnonzero(np.isin(self._ids[order], selected))
-        for row in places.tolist():
-            marked.select(model.index(row, 0), model.index(row, 2))
-        self._is_following = True
-        try:
-            self.selectionModel().select(marked, _FLAGS.ClearAndSelect)
-        finally:
-            self._is_following = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
@@ -15,6 +16,10 @@ from napari_cebra.widgets.form_rows import (
     form,
     set_row_visible,
 )
+from napari_cebra.widgets.frame_size import FrameSize, PixelSize
+
+if TYPE_CHECKING:
+    from napari_cebra.io.binary import BinaryLayout
 
 KIND_NAMES = {
     "stack": "Imaging stack",
@@ -67,6 +72,10 @@ class Recognised:
         Of the axes of a stack, one per letter of `axes`; of anything else the
         number of imaging frames alone. Empty where it is known only after
         loading.
+    pixel_um : (y, x) or None
+        Size of a pixel in µm.
+    layout : BinaryLayout or None
+        Of a file that does not say the size of its frames.
     """
 
     kind: str
@@ -80,6 +89,8 @@ class Recognised:
     trace_kind: str = "dff"
     notes: tuple[str, ...] = ()
     lengths: tuple[int, ...] = ()
+    pixel_um: tuple[float, float] | None = None
+    layout: BinaryLayout | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,7 @@ class SourceChoice:
     trace_kind: str = "dff"
     bin_s: float = 0.1
     select: tuple[tuple[str, int], ...] = ()
+    pixel_um: tuple[float, float] | None = None
 
 
 class SourceForm(QFrame):
@@ -116,6 +128,13 @@ class SourceForm(QFrame):
         self._rows = form(body)
         self._data_set = add(
             self._rows, "Data set", Choice(), "Which array inside the file to load"
+        )
+        self._layout = add(
+            self._rows,
+            "Rows × columns",
+            FrameSize(),
+            "Rows and columns of a frame, and the type of its values: a raw binary "
+            "file does not say them",
         )
         self._axes = add(
             self._rows,
@@ -141,6 +160,13 @@ class SourceForm(QFrame):
             "frames instead of seconds",
         )
         self._rate.setSpecialValueText("unknown")
+        self._pixel = add(
+            self._rows,
+            "Pixel size (µm)",
+            PixelSize(),
+            "Rows × columns of a pixel in µm; unknown is allowed, then lengths are in "
+            "pixels",
+        )
         self._trace_kind = add(
             self._rows, "Values are", Choice(TRACE_KINDS), "What the numbers mean"
         )
@@ -158,8 +184,9 @@ class SourceForm(QFrame):
 
         for choice in (self._axes, self._trace_kind):
             choice.currentIndexChanged.connect(self._on_changed)
-        for number in (self._rate, self._bin, *self._positions.values()):
+        for number in (self._rate, self._pixel, self._bin, *self._positions.values()):
             number.valueChanged.connect(self._on_changed)
+        self._layout.valueChanged.connect(lambda it: self.dataSetChanged.emit(str(it)))
         self._data_set.activated.connect(self._on_data_set)
 
     def set_recognised(self, found: Recognised | None) -> None:
@@ -176,6 +203,9 @@ class SourceForm(QFrame):
         self._axes.set_items((order, _spelt(order)) for order in found.axes_choices)
         self._axes.setValue(found.axes)
         self._rate.setValue(found.rate or 0)
+        self._pixel.setValue(found.pixel_um)
+        if found.layout is not None:
+            self._layout.setValue(found.layout)
         self._trace_kind.setValue(found.trace_kind)
         lengths = dict(found.to_choose)
         for letter, position in self._positions.items():
@@ -183,7 +213,9 @@ class SourceForm(QFrame):
             set_row_visible(self._rows, position, letter in lengths)
         for field, wanted in (
             (self._data_set, len(found.data_sets) > 1),
+            (self._layout, found.layout is not None),
             (self._axes, len(found.axes_choices) > 1),
+            (self._pixel, found.kind == "stack"),
             (self._rate, found.kind in ("stack", "suite2p", "traces")),
             (self._trace_kind, found.kind == "traces"),
             (self._bin, found.kind == "spikes"),
@@ -215,7 +247,7 @@ class SourceForm(QFrame):
         return SourceChoice(
             kind=self._recognised.kind,
             axes=str(self._axes.value() or self._recognised.axes),
-            rate=self._rate.value() or None,
+            rate=self._chosen_rate(),
             data_set=self._data_set.value() or self._recognised.data_set,
             time_axis=_TIME_AXES.get(str(self._axes.value())),
             trace_kind=str(self._trace_kind.value()),
@@ -225,13 +257,23 @@ class SourceForm(QFrame):
                 for letter, _ in self._recognised.to_choose
                 if letter in self._positions
             ),
+            pixel_um=self._pixel.value() if self._recognised.kind == "stack" else None,
         )
+
+    def _chosen_rate(self) -> float | None:
+        """Return the rate as detected, to the last digit, unless it was corrected."""
+        shown = self._rate.value()
+        found = None if self._recognised is None else self._recognised.rate
+        if found is not None and shown == round(found, self._rate.decimals()):
+            return found
+        return shown or None
 
     def setValue(self, value: SourceChoice) -> None:
         """Correct what was recognised."""
         blocked = self.blockSignals(True)
         self._axes.setValue(value.axes)
         self._rate.setValue(value.rate or 0)
+        self._pixel.setValue(value.pixel_um)
         self._trace_kind.setValue(value.trace_kind)
         self._bin.setValue(round(value.bin_s * 1000))
         self.blockSignals(blocked)

@@ -161,6 +161,11 @@ class Step(QWidget):
         self.started.emit()
         return job
 
+    def stop_job(self) -> None:
+        """Stop the job under way, if there is one, as its stop button does."""
+        if self._job is not None:
+            self._job.stop()
+
     def abandon_job(self) -> None:
         """Stop the job under way without a word: what it works on is gone."""
         if self._job is not None:

@@ -26,7 +26,7 @@ DONE = "#3fa66b"
 class _Header(QPushButton):
     """Number or tick, title, and what the step holds now."""
 
-    def __init__(self, number: int, title: str) -> None:
+    def __init__(self, number: int | str, title: str) -> None:
         super().__init__()
         self._number = number
         self.setCheckable(True)
@@ -98,15 +98,15 @@ class StepPage(QWidget):
 
     Parameters
     ----------
-    number : int
-        From 1.
+    number : int or str
+        From 1; a sign for a step that not every recording needs.
     body : Step
         What is folded; its state shows in the header.
     """
 
     toggled = Signal(bool)
 
-    def __init__(self, number: int, body: Step) -> None:
+    def __init__(self, number: int | str, body: Step) -> None:
         super().__init__()
         self.body = body
         self._state: StepState = "todo"

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton
+from qtpy.QtWidgets import QMenu, QPushButton
 
-from napari_cebra.recording import InvalidInput, RoiSet
+from napari_cebra.pipeline.roi_export import write_rois
+from napari_cebra.pipeline.trace_report import counted, notes_of
+from napari_cebra.recording import Progress, RoiSet
 from napari_cebra.widgets import preferences
+from napari_cebra.widgets.curation import Curation
 from napari_cebra.widgets.dff_form import DffForm
 from napari_cebra.widgets.extraction import (
     Extracted,
+    applied_settings,
     extracting,
     recomputing,
     rois_text,
+    same_masks,
     without_rejected,
 )
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.roi_form import RoiChoice, RoiForm
+from napari_cebra.widgets.roi_layers import labels_layers, new_layer, rois_of_layer
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    import numpy as np
+
+    from napari_cebra.pipeline.trace_report import TraceReport
     from napari_cebra.traces import DffSettings
     from napari_cebra.widgets.session import Session
 
@@ -37,49 +49,41 @@ class TracesStep(Step):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, "Extract")
-        self._flagged: tuple[int, ...] = ()
         self._recompute_again = False
+        self._told: TraceReport | None = None
         self.rois = RoiForm()
         self.dff = DffForm()
-        self.dff_fold = Fold("dF/F", self.dff)
-        self.dff_fold.setToolTip("Neuropil and baseline; changes apply at once")
+        self.dff_fold = Fold("dF/F and events", self.dff)
+        self.dff_fold.setToolTip(
+            "Neuropil, baseline, artefacts, events; the selected ROI follows at once, "
+            "all others when you pause"
+        )
         self.dff_fold.setValue(True)
         self.apply_button = QPushButton("Apply to the traces")
         self.apply_button.setToolTip(
             "Compute dF/F again; the embedding made from the old traces is dropped"
         )
         self.apply_button.hide()
-        self.picked = QLabel()
-        self.reject_button = QPushButton("Reject")
-        self.reject_button.setToolTip("Leave the selected ROIs out, or take them back")
-        self.flagged_button = QPushButton("Select flagged")
-        self.flagged_button.setToolTip(
-            "Select the ROIs whose baseline does not stand out of the noise"
+        self.curation = Curation(session.workspace)
+        self.pictures_button = QPushButton("Show an image of the stack")
+        self.pictures_button.setToolTip(
+            "Mean, maximum, standard deviation or local correlation, as a layer under "
+            "the ROIs; from the pass over the stack that took the traces"
         )
-        self.undo_button, self.redo_button = QToolButton(), QToolButton()
-        self.undo_button.setText("Undo")
-        self.undo_button.setToolTip("Take back the last change of the ROIs")
-        self.redo_button.setText("Redo")
-        self.redo_button.setToolTip("Make it again")
-        row = QHBoxLayout()
-        row.addWidget(self.picked, 1)
-        for button in (
-            self.flagged_button,
-            self.reject_button,
-            self.undo_button,
-            self.redo_button,
-        ):
-            row.addWidget(button)
+        self.pictures_button.setMenu(QMenu(self))
         self.fields.addWidget(self.rois)
         self.fields.addWidget(self.dff_fold)
         self.fields.addWidget(self.apply_button)
-        self.fields.addLayout(row)
+        self.fields.addWidget(self.curation)
+        self.fields.addWidget(self.pictures_button)
         self.button.setToolTip("Take one trace per ROI, in one pass (Ctrl+Return)")
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
 
         workspace = session.workspace
+        self.pictures_button.menu().aboutToShow.connect(self._fill_pictures)
+        self.curation.exportWanted.connect(self.export_rois)
         self.rois.newLayerWanted.connect(lambda: self.try_to(self._new_layer))
         self.rois.valueChanged.connect(self.refresh)
         session.configChanged.connect(self._show_config)
@@ -87,16 +91,12 @@ class TracesStep(Step):
         self.dff.valueChanged.connect(self._on_dff)
         self._settle.timeout.connect(self._recompute)
         self.apply_button.clicked.connect(self._recompute)
-        self.flagged_button.clicked.connect(self._select_flagged)
-        self.reject_button.clicked.connect(self._toggle_rejected)
-        self.undo_button.clicked.connect(workspace.undo_rois)
-        self.redo_button.clicked.connect(workspace.redo_rois)
         connect = self.connections.add
         connect(workspace.stack_changed, self._on_stack)
         connect(workspace.rois_changed, self.refresh)
         connect(workspace.recording_changed, self.refresh)
         connect(workspace.embedding_changed, self.refresh)
-        connect(workspace.selection.rois_changed, self._on_picked)
+        connect(workspace.trace_state.changed, self._on_trace_state)
         layers = session.viewer.layers
         connect(layers.events.inserted, self._offer_layers)
         connect(layers.events.removed, self._offer_layers)
@@ -122,7 +122,9 @@ class TracesStep(Step):
             self.session.autosave()
             return
         choice, settings = self.value()
-        layer_rois = self._rois_of_layer(choice) if choice.source == "layer" else None
+        layer_rois = None
+        if choice.source == "layer":
+            layer_rois = rois_of_layer(self.session, choice.layer)
         stack = workspace.stack
         source = self.session.config.source
         self.session.config = replace(
@@ -144,8 +146,6 @@ class TracesStep(Step):
         """Show what there is to extract from, and what was extracted."""
         workspace = self.session.workspace
         stack, recording, rois = workspace.stack, workspace.recording, workspace.rois
-        self.undo_button.setEnabled(workspace.can_undo_rois)
-        self.redo_button.setEnabled(workspace.can_redo_rois)
         curated = (
             rois is not None and recording is not None and self._only_curated(rois)
         )
@@ -153,7 +153,7 @@ class TracesStep(Step):
             self.announce(
                 "locked", reason="Nothing is open: load a recording in step 1 first."
             )
-        elif stack is None and self.rois.value().source != "suite2p":
+        elif stack is None and self.rois.value().path is None:
             n = recording.traces.n_rois if recording is not None else 0
             self.announce("done", f"{n} traces, as loaded")
             self.button.setEnabled(curated and not self.is_busy)
@@ -172,50 +172,20 @@ class TracesStep(Step):
         )
         rate = getattr(recording, "rate", None) or getattr(stack, "rate", None)
         self.dff.set_rate(rate)
-        self._on_picked()
+        self.pictures_button.setVisible(bool(self._pictures()))
 
     # ROIs.
 
     def _new_layer(self) -> None:
-        stack = self.session.workspace.stack
-        if stack is None:
-            raise InvalidInput("Load a stack in step 1 first, to paint ROIs on it.")
-        viewer = self.session.viewer
-        layer = viewer.add_labels(np.zeros(stack.shape[1:], np.int32), name="ROIs")
-        layer.mode = "paint"
-        self.rois.setValue(RoiChoice("layer", layer.name))
+        self.rois.setValue(RoiChoice("layer", new_layer(self.session)))
         self.message.info(
             "Paint each ROI with a number of its own: M takes the next free number."
         )
 
-    def _rois_of_layer(self, choice: RoiChoice) -> RoiSet:
-        viewer, rois = self.session.viewer, self.session.workspace.rois
-        if choice.layer is None or choice.layer not in viewer.layers:
-            raise InvalidInput(
-                "No Labels layer is chosen; open one, press New to paint ROIs, or take "
-                "ROIs from a file or a grid."
-            )
-        layer = viewer.layers[choice.layer]
-        adapter = self.session.main_view.rois
-        if rois is not None and adapter.layer == layer:
-            return rois
-        painted = RoiSet.from_labels(np.array(layer.data))
-        layer.mode = "pan_zoom"  # from now on a click picks an ROI
-        # In this order: without ROIs the adapter would take the layer out.
-        self.session.workspace.set_rois(painted)
-        adapter.adopt(layer)
-        return painted
-
     def _offer_layers(self, *_: object) -> None:
-        layers = self.session.viewer.layers
-        self.rois.set_layers(
-            layer.name
-            for layer in layers
-            if type(layer).__name__ == "Labels" and layer.ndim == 2
-        )
+        self.rois.set_layers(labels_layers(self.session.viewer))
 
     def _on_stack(self) -> None:
-        self._flagged = ()
         self.message.clear()  # it told of another recording
         self.refresh()
 
@@ -233,34 +203,6 @@ class TracesStep(Step):
         self.rois.setValue(RoiChoice("layer", layer.name))
         return True
 
-    def _on_picked(self, *_: object) -> None:
-        workspace = self.session.workspace
-        rois, picked = workspace.rois, workspace.selection.rois
-        known = [i for i in picked if rois is not None and i in rois.ids]
-        if rois is None or not known:
-            self.picked.setText("No ROI selected" if rois is not None else "")
-        elif len(known) == 1:
-            self.picked.setText(f"ROI {known[0]}")
-        else:
-            self.picked.setText(f"{len(known)} ROIs")
-        self.reject_button.setEnabled(bool(known))
-        rejected = [i for i in known if not rois.accepted[rois.index_of(i)]]
-        self.reject_button.setText("Accept" if rejected else "Reject")
-        self.flagged_button.setVisible(bool(self._flagged))
-
-    def _toggle_rejected(self) -> None:
-        workspace = self.session.workspace
-        rois = workspace.rois
-        if rois is None:
-            return
-        accepted = rois.accepted.copy()
-        at = [rois.index_of(i) for i in workspace.selection.rois if i in rois.ids]
-        accepted[at] = not accepted[at].all()
-        workspace.set_rois(replace(rois, accepted=accepted))
-
-    def _select_flagged(self) -> None:
-        self.session.workspace.selection.set_rois(self._flagged)
-
     def _only_curated(self, rois: RoiSet) -> bool:
         """Whether some ROIs of the recording were rejected since it was made."""
         recording = self.session.workspace.recording
@@ -269,59 +211,114 @@ class TracesStep(Step):
         rejected = set(rois.ids[~rois.accepted].tolist())
         return bool(rejected & set(recording.roi_ids.tolist()))
 
+    def export_rois(self, path: Path) -> None:
+        """Write the ROIs in the form that the ending of the file names."""
+        workspace = self.session.workspace
+        rois, report = workspace.rois, workspace.trace_state.report
+        if rois is None:
+            return
+
+        def write() -> Generator[Progress, None, tuple[str, ...]]:
+            yield Progress(0, 0, "", f"Writing {path.name}")
+            return write_rois(path, rois, report)
+
+        def told(notes: tuple[str, ...]) -> None:
+            self.message.info("\n".join([f"Written: {path}.", *notes]))
+
+        self.start_job("export", "Writing the ROIs", write, told)
+
+    def _pictures(self) -> dict[str, np.ndarray]:
+        """Return the images of the stack that there are."""
+        mean = self.session.workspace.mean_image
+        known = {} if mean is None else {"mean": mean}  # alone of a reopened project
+        return {**known, **self.session.pictures}
+
+    def _fill_pictures(self) -> None:
+        menu, view = self.pictures_button.menu(), self.session.main_view
+        menu.clear()
+        for name, image in self._pictures().items():
+            action = menu.addAction(name.capitalize())
+            show = partial(view.show_picture, f"{name} image", image)
+            action.triggered.connect(lambda _=False, show=show: show())
+
     # Traces.
 
     def _show_config(self) -> None:
-        blocked = self.dff.blockSignals(True)
-        self.dff.setValue(self.session.config.dff)
-        self.dff.blockSignals(blocked)
+        self._show_settings(self.session.config.dff)
         self._take_own_rois()
+
+    def _show_settings(self, settings: DffSettings) -> None:
+        blocked = self.dff.blockSignals(True)
+        self.dff.setValue(settings)
+        self.dff.blockSignals(blocked)
 
     def _on_extracted(self, result: Extracted) -> None:
         workspace = self.session.workspace
-        if result.mean_image is not None:
-            workspace.set_mean_image(result.mean_image)
+        if result.pictures:
+            self.session.pictures = result.pictures
+            workspace.set_mean_image(result.pictures["mean"])
         extracted = result.recording.rois
-        if not _same_masks(workspace.rois, extracted):
+        if not same_masks(workspace.rois, extracted):
             workspace.set_rois(extracted, forget_history=workspace.rois is None)
-        workspace.set_recording(result.recording)
-        self._tell_flagged(result)
+        self._take(result)
         self.session.autosave()
         self.session.show_traces()
         self.completed.emit()
 
-    def _tell_flagged(self, result: Extracted) -> None:
-        ids = result.recording.roi_ids[result.flagged]
-        self._flagged = tuple(int(i) for i in ids)
-        total = result.recording.traces.n_rois
-        if self._flagged:
-            self.message.warning(flagged_text(len(self._flagged), total))
+    def _take(self, result: Extracted) -> None:
+        """Set the recording and what is known of it; the same ROIs stay selected."""
+        workspace = self.session.workspace
+        picked = workspace.selection.rois
+        workspace.set_recording(result.recording)
+        workspace.trace_state.set_report(result.report)
+        known = result.recording.roi_ids
+        workspace.selection.set_rois(roi for roi in picked if roi in known)
+        if result.report.notes:
+            self.message.warning("\n".join(result.report.notes))
         else:
+            total = result.recording.traces.n_rois
             self.message.info(f"{counted(total)} extracted; none is flagged.")
-        self._on_picked()
+
+    def _on_trace_state(self) -> None:
+        """Show what was found out of traces that were loaded, and what is tried."""
+        workspace = self.session.workspace
+        state, recording = workspace.trace_state, workspace.recording
+        settings = state.trying or applied_settings(recording)
+        if settings is not None and settings != self.dff.value():
+            self._show_settings(settings)
+        tried = state.trying is not None and workspace.embedding is not None
+        self.apply_button.setVisible(tried)
+        notes = () if recording is None else notes_of(recording)
+        is_new = state.report is not None and state.report is not self._told
+        if is_new and notes and not self.is_busy and not self.message.text():
+            self.message.warning("\n".join(notes))
+        self._told = state.report
 
     def _on_dff(self, settings: DffSettings) -> None:
         workspace = self.session.workspace
-        recording = workspace.recording
-        if recording is None or recording.raw is None:
+        applied = applied_settings(workspace.recording)
+        if applied is None:
             return
+        if settings == applied:
+            self._settle.stop()
+            workspace.trace_state.try_settings(None)
+            return
+        workspace.trace_state.try_settings(settings)
         # What was trained is not thrown away by a touch of a spin box.
-        if workspace.embedding is not None:
-            self.apply_button.show()
-        else:
+        if workspace.embedding is None:
             self._settle.start()
 
     def _recompute(self) -> None:
-        self.apply_button.hide()
-        recording = self.session.workspace.recording
-        if recording is None or recording.raw is None:
+        workspace = self.session.workspace
+        recording, settings = workspace.recording, workspace.trace_state.trying
+        if recording is None or recording.raw is None or settings is None:
             return
         if self.is_busy:
             self._recompute_again = True
             return
         self._recompute_again = False
-        settings = self.dff.value()
         self.session.config = replace(self.session.config, dff=settings)
+        preferences.remember("dff", settings.to_json())
         self.start_job(
             "extraction",
             "Computing dF/F",
@@ -330,33 +327,14 @@ class TracesStep(Step):
         )
 
     def _on_recomputed(self, result: Extracted) -> None:
-        self.session.workspace.set_recording(result.recording)
-        self._tell_flagged(result)
+        workspace = self.session.workspace
+        trying, applied = (
+            workspace.trace_state.trying,
+            applied_settings(result.recording),
+        )
+        self._take(result)
         self.session.autosave()
-        if self._recompute_again:
-            self.session.later(self._recompute)
-
-
-def counted(n: int) -> str:
-    """Return a number of ROIs in words: "1 ROI", "12 ROIs"."""
-    return "1 ROI" if n == 1 else f"{n} ROIs"
-
-
-def flagged_text(n: int, total: int) -> str:
-    """Return what it means that n of the ROIs are flagged."""
-    are, their = ("is", "its") if n == 1 else ("are", "their")
-    return (
-        f"{n} of {counted(total)} {are} flagged: {their} baseline does not stand out "
-        f"of the noise, so {their} dF/F is not to be trusted."
-    )
-
-
-def _same_masks(before: RoiSet | None, after: RoiSet | None) -> bool:
-    """Whether there is nothing to undo between two sets."""
-    return (
-        before is not None
-        and after is not None
-        and np.array_equal(before.ids, after.ids)
-        and np.array_equal(before.indptr, after.indptr)
-        and np.array_equal(before.pixels, after.pixels)
-    )
+        if trying != applied:  # the person went on
+            workspace.trace_state.try_settings(trying)
+            if self._recompute_again:
+                self.session.later(self._recompute)

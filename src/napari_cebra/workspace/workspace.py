@@ -10,6 +10,7 @@ from psygnal import Signal
 from napari_cebra.workspace.index_map import IndexMap
 from napari_cebra.workspace.selection import Selection
 from napari_cebra.workspace.timeline import Timeline
+from napari_cebra.workspace.trace_state import TraceState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         RoiShares,
     )
     from napari_cebra.recording import Recording, RoiSet
+    from napari_cebra.traces.motion import Motion
 
 
 class Workspace:
@@ -35,6 +37,8 @@ class Workspace:
     ----------
     stack_changed, rois_changed, recording_changed : Signal
         The stack, the ROIs or the recording was replaced (or became None).
+    motion_changed : Signal
+        Another motion of the stack is to be undone (or none).
     embedding_changed, decoding_changed, shares_changed, comparison_changed : Signal
         The result was replaced (or dropped, None).
     live_latents : Signal
@@ -48,6 +52,7 @@ class Workspace:
     """
 
     stack_changed = Signal()
+    motion_changed = Signal()
     rois_changed = Signal()
     recording_changed = Signal()
     embedding_changed = Signal()
@@ -62,9 +67,11 @@ class Workspace:
     def __init__(self) -> None:
         self.timeline = Timeline()
         self.selection = Selection()
+        self.trace_state = TraceState()
         self.index_map = IndexMap(0)
         self.view_state: dict[str, Any] = {}
         self._stack: Stack | None = None
+        self._motion: Motion | None = None
         self._rois: RoiSet | None = None
         self._mean_image: np.ndarray | None = None
         self._recording: Recording | None = None
@@ -84,6 +91,11 @@ class Workspace:
     def stack(self) -> Stack | None:
         """The open imaging stack; None for a recording without one."""
         return self._stack
+
+    @property
+    def motion(self) -> Motion | None:
+        """The motion that is undone as the stack is read for traces."""
+        return self._motion
 
     @property
     def rois(self) -> RoiSet | None:
@@ -124,6 +136,7 @@ class Workspace:
         """Open a stack; everything made from another one is dropped."""
         self._stack = stack
         self._mean_image = None
+        self.set_motion(None)
         self.set_rois(None, forget_history=True)
         self.set_recording(None)
         if stack is not None:
@@ -131,6 +144,14 @@ class Workspace:
             self.timeline.set(0)
         self._changed()
         self.stack_changed.emit()
+
+    def set_motion(self, motion: Motion | None) -> None:
+        """Set the motion of the stack; traces taken before stay as they are."""
+        if motion is self._motion:
+            return
+        self._motion = motion
+        self._changed()
+        self.motion_changed.emit()
 
     def set_rois(self, rois: RoiSet | None, *, forget_history: bool = False) -> None:
         """Set the ROIs; `undo_rois` returns to those before."""
@@ -192,6 +213,7 @@ class Workspace:
         if not keep_results:
             self._embedding = self._decoding = None
             self._shares = self._comparison = None
+            self.trace_state.reset()
         if recording is not None:
             self.timeline.set_length(recording.n_frames)
             if self._rois is None and recording.rois is not None:

@@ -93,7 +93,7 @@ def rows_of(
         used = getattr(session, which)
         stretch = segments(session.segment, used & (session.segment >= 0))
         try:
-            complete = complete_rows(session.segment, used, architecture)
+            complete = complete_rows(stretch, used, architecture)
         except InvalidInput as error:
             raise InvalidInput(f"Recording {s}: {error}") from None
         found.append(Rows(complete, stretch))

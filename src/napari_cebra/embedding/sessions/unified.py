@@ -276,16 +276,16 @@ class UnifiedObjective(Objective):
     ) -> Tensor:
         """Return the (n, D) latents of windows that stand side by side."""
         parts = [
-            window.time_first(rows, None if drawn.noise is None else drawn.noise[s])
+            window.of(rows, None if drawn.noise is None else drawn.noise[s])
             for s, (window, rows) in enumerate(
                 zip(self._windows, drawn.rows, strict=True)
             )
         ]
         windows = torch.cat(parts, 2)
         if drawn.mask is not None:
-            windows = windows * drawn.mask.transpose(0, 1)
+            windows = windows * drawn.mask
         assert isinstance(network, Network)
         steps = steps_of(network) if windows.device.type == "cpu" else None
         if steps is not None:
             return embed_windows(network, steps, windows)
-        return network.after_mean(windows.transpose(0, 1), generator)[:, 0]
+        return network.after_mean(windows, generator)[:, 0]

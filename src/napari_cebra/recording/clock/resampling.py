@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from napari_cebra.recording.variable import Variable
 
-ResampleMethod = Literal["interpolate", "mean", "hold"]
+ResampleMethod = Literal["interpolate", "mean", "nearest", "hold", "majority"]
+_METHODS: dict[str, tuple[str, ...]] = {
+    "discrete": ("hold", "majority"),
+    "continuous": ("interpolate", "mean", "nearest", "hold"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +55,9 @@ def resample(
     interval about each moment where there are two samples or more a frame;
     circular values likewise, along the shorter arc or as unit vectors, and
     come out from 0 to the period; discrete values are held from each sample
-    until the next.
+    until the next. "nearest" takes the nearest sample as it is; "majority" the
+    discrete value that most samples of the frame interval have, and holds where
+    there is none.
 
     Parameters
     ----------
@@ -61,14 +67,14 @@ def resample(
         Seconds of the samples, already on the clock of `at`.
     at : (T,) array-like
         Seconds of the imaging frames.
-    method : {"interpolate", "mean", "hold"}, optional
-        Another than the one chosen by kind and rates; discrete values are
-        always held.
+    method : {"interpolate", "mean", "nearest", "hold", "majority"}, optional
+        Another than the one chosen by kind and rates; "majority" for discrete
+        values alone, which are otherwise always held.
     longest_gap_s : float, optional
-        Moments between two samples farther apart are not valid; default 1 s,
-        and no limit for discrete values, which may be logged only as they
-        change. A value is held no longer than this, and the last one for no
-        longer than the median interval.
+        Moments between two samples farther apart are not valid; default 1 s or,
+        of a slower log, 2.5 median intervals, and no limit for discrete values,
+        which may be logged only as they change. A value is held no longer than
+        this, and the last one for no longer than the median interval.
 
     Raises
     ------
@@ -84,12 +90,11 @@ def resample(
             "times; give one time per value."
         )
     discrete = variable.kind == "discrete"
-    if method not in (None, "interpolate", "mean", "hold") or (
-        discrete and method not in (None, "hold")
-    ):
+    allowed = _METHODS["discrete" if discrete else "continuous"]
+    if method not in (None, *allowed):
         raise InvalidInput(
             f"{variable.name!r} is {variable.kind} and cannot be resampled by "
-            f"{method!r}; use {'hold' if discrete else 'interpolate, mean or hold'}."
+            f"{method!r}; use {', '.join(allowed[:-1])} or {allowed[-1]}."
         )
     known = variable.known
     if not known.any():
@@ -105,8 +110,13 @@ def resample(
         values = np.where(_like(valid, variable.values), variable.values[row], empty)
         within = "" if limit == np.inf else f" for at most {limit:g} s"
         done = f"each value held until the next{within}"
+        if method == "majority":
+            most, filled = _majority(clock, variable.values, moments)
+            values, valid = np.where(filled, most, values), valid | filled
+            done = f"most frequent within each frame interval; elsewhere {done}"
         return Resampled(replace(variable, values=values), valid, done)
-    limit = 1.0 if longest_gap_s is None else longest_gap_s
+    slow = 2.5 * float(np.median(np.diff(clock)))
+    limit = max(1.0, slow) if longest_gap_s is None else longest_gap_s
     frame = float(np.median(np.diff(moments)))
     if method is None:
         faster = 2 * np.median(np.diff(clock)) <= frame
@@ -115,6 +125,9 @@ def resample(
     period = variable.period if variable.kind == "circular" else None
     values, valid = _interpolated(clock, samples, moments, limit, period)
     done = "linear interpolation" if period is None else "interpolated along the arc"
+    if method == "nearest":
+        values = np.where(_like(valid, samples), samples[_nearest(clock, moments)], 0.0)
+        done = "the nearest sample"
     done += f", not across gaps longer than {limit:g} s"
     if method == "mean":
         means, filled = _means(clock, samples, moments, frame / 2, period)
@@ -209,6 +222,34 @@ def _interpolated(
     return between.reshape(at.size, *values.shape[1:]), inside & (apart <= limit)
 
 
+def _nearest(clock: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Row of the sample nearest to each moment."""
+    return np.searchsorted((clock[1:] + clock[:-1]) / 2, at, side="right")
+
+
+def _in_frames(
+    clock: np.ndarray, at: np.ndarray, half: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frame of each sample that lies in a frame interval, and which samples do."""
+    frame = _nearest(at, clock)
+    near = np.abs(clock - at[frame]) <= half
+    return frame[near], near
+
+
+def _majority(
+    clock: np.ndarray, codes: np.ndarray, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Code that most samples of each frame have (the lower of two), and where any."""
+    frame, near = _in_frames(clock, at, float(np.median(np.diff(at))) / 2)
+    known = codes[near] >= 0
+    frame, found = frame[known], codes[near][known]
+    pairs, count = np.unique(np.stack([frame, found]), axis=1, return_counts=True)
+    order = np.lexsort((-pairs[1], count, pairs[0]))  # the last of a frame wins
+    values = np.full(at.size, -1, np.int64)
+    values[pairs[0, order]] = pairs[1, order]
+    return values, values >= 0
+
+
 def _means(
     clock: np.ndarray,
     values: np.ndarray,
@@ -217,10 +258,8 @@ def _means(
     period: float | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means of the samples nearest to each moment, and where there are any."""
-    borders = (at[1:] + at[:-1]) / 2
-    frame = np.searchsorted(borders, clock, side="right")
-    near = np.abs(clock - at[frame]) <= half
-    frame, values = frame[near], values[near]
+    frame, near = _in_frames(clock, at, half)
+    values = values[near]
     count = np.bincount(frame, minlength=at.size)
 
     def mean(column: np.ndarray) -> np.ndarray:

@@ -1,0 +1,236 @@
+"""Phase correlation of many frames with one template at once.
+
+The method is that of Kuglin & Hines (1975, Proc. IEEE Conf. Cybernetics and
+Society, 163): of the cross-power spectrum only the phase is kept, so that
+uneven light and bright cells do not pull at the peak. Frequencies count by how
+far the template stands above the noise there, and by a Gaussian low-pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from napari_cebra.traces.motion.peak import highest, refined
+
+_TAPER = 0.1  # share of each side over which the border fades
+_TINY = 1e-12
+_FLAT = 1e-8  # power relative to the template's, below which it is round-off
+_NEAR = 2  # pixels of a picture within which a shift is looked for again
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """What pictures are compared with.
+
+    Parameters
+    ----------
+    spectrum : (N, K) complex64
+        Mean of pictures in place.
+    weights : (N, K) complex64
+        From `PhaseCorrelation.weights`.
+    """
+
+    spectrum: torch.Tensor
+    weights: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Where n pictures stand relative to a template.
+
+    Parameters
+    ----------
+    shifts : (n, 2) float64
+        Displacement in pixels of the stack (y, x).
+    confidence : (n,) float64
+        Height of the peak in standard deviations of the correlation with a
+        picture that has nothing in common with the template.
+    likeness, likeness_before : (n,) float64
+        Correlation (Pearson's r) with the template, in place and as it is.
+    """
+
+    shifts: np.ndarray
+    confidence: np.ndarray
+    likeness: np.ndarray
+    likeness_before: np.ndarray
+
+
+class PhaseCorrelation:
+    """Spectra of pictures of one size, and shifts between them.
+
+    Parameters
+    ----------
+    size : (N, M)
+        Of the pictures, binned.
+    factor : int
+        Pixels of the stack per pixel of a picture.
+    reach : float
+        Largest shift looked for, in pixels of the stack.
+    smooth_px, high_pass_px : float
+        As in `MotionSettings`, in pixels of the stack.
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        factor: int,
+        reach: float,
+        smooth_px: float,
+        high_pass_px: float,
+        device: torch.device,
+    ) -> None:
+        self.size, self.factor, self.device = size, factor, device
+        # One more than asked for, so that a peak at the limit is seen as such.
+        self.reach = [int(min(reach // factor + 1, (n - 1) // 2 - 1)) for n in size]
+        self.limit = reach
+        y, x = (torch.from_numpy(_taper(n)) for n in size)
+        self.taper = (y[:, None] * x).float().to(device)
+        self.fy = torch.fft.fftfreq(size[0], device=device)
+        self.fx = torch.fft.rfftfreq(size[1], device=device)
+        angle = (self.fy[:, None] ** 2 + self.fx**2) * (2 * np.pi / factor) ** 2
+        self.filter = torch.exp(-0.5 * angle * smooth_px**2)
+        if high_pass_px:
+            self.filter *= 1 - torch.exp(-0.5 * angle * high_pass_px**2)
+        # Each column of a real picture's spectrum stands for two, but the first
+        # and, where their number is even, the last.
+        self.twice = torch.full((self.fx.numel(),), 2.0, device=device)
+        self.twice[0] = 1
+        if size[1] % 2 == 0:
+            self.twice[-1] = 1
+
+    @property
+    def n_places(self) -> int:
+        """Number of shifts among which the highest peak is looked for."""
+        return (2 * self.reach[0] + 1) * (2 * self.reach[1] + 1)
+
+    def spectra(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return the (..., N, M // 2 + 1) spectra of (..., N, M) pictures."""
+        weight = self.taper.sum()
+        middle = (pictures * self.taper).sum((-2, -1), keepdim=True) / weight
+        return torch.fft.rfft2((pictures - middle) * self.taper)
+
+    def weights(self, template: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Return by what the phases of a picture are multiplied.
+
+        Parameters
+        ----------
+        template : (..., N, K) complex
+            Mean spectrum of pictures in place.
+        noise : (..., N, K)
+            Power of what differs from picture to picture.
+        """
+        power = template.real**2 + template.imag**2
+        share = power / (power + noise + _TINY)
+        return template.conj() * torch.rsqrt(power + _TINY) * share * self.filter
+
+    def locate(self, pictures: torch.Tensor, template: Template) -> Located:
+        """Find where each of n pictures (n, N, M) stands.
+
+        Those that moved are cut out again where they stand and compared once
+        more: the border that fades stays where it is and would hold the
+        estimate back.
+        """
+        spectra = self.spectra(pictures)
+        before = self.likeness(spectra, template)
+        shifts, confidence = self.match(spectra, template.weights, self.reach)
+        whole = self.whole(shifts)
+        again = np.flatnonzero(whole.any(axis=1))
+        rest = shifts.copy()
+        if again.size:
+            at = torch.from_numpy(again).to(self.device)
+            moved = self.spectra(moved_by(pictures[at], whole[again]))
+            near, height = self.match(moved, template.weights, [_NEAR, _NEAR])
+            agree = (np.abs(near) < _NEAR * self.factor).all(axis=1)
+            rest -= whole * self.factor
+            rest[again[agree]] = near[agree]
+            shifts = whole * self.factor + rest
+            confidence[again] = np.maximum(confidence[again], height)
+            spectra = spectra.index_copy(0, at, moved)
+        likeness = self.likeness(self.in_place(spectra, rest), template)
+        return Located(shifts, confidence, likeness, before)
+
+    def placed(self, pictures: torch.Tensor, shifts: np.ndarray) -> torch.Tensor:
+        """Return the spectra of pictures (n, N, M) with their shifts undone."""
+        whole = self.whole(shifts)
+        rest = shifts - whole * self.factor
+        return self.in_place(self.spectra(moved_by(pictures, whole)), rest)
+
+    def whole(self, shifts: np.ndarray) -> np.ndarray:
+        """Return shifts in whole pixels of a picture, (n, 2) int."""
+        return np.rint(shifts / self.factor).astype(np.int64)
+
+    def match(
+        self, spectra: torch.Tensor, weights: torch.Tensor, reach: list[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the shift (n, 2) of each of n spectra, and its confidence (n,)."""
+        power = spectra.real**2 + spectra.imag**2
+        crossed = spectra * torch.rsqrt(power + _TINY) * weights
+        tall, wide = reach
+        columns = torch.fft.ifft(crossed, dim=-2)
+        columns = torch.cat([columns[:, -tall:], columns[:, : tall + 1]], dim=1)
+        rows = torch.fft.irfft(columns, n=self.size[1], dim=-1)
+        places = torch.cat([rows[..., -wide:], rows[..., : wide + 1]], dim=-1)
+        peak, value = highest(places)
+        shifts = refined(places, peak) - torch.tensor(
+            [tall, wide], dtype=torch.float64, device=self.device
+        )
+        area = self.size[0] * self.size[1]
+        spread = (weights.abs() ** 2 * self.twice).sum((-2, -1)).sqrt() / area
+        return (
+            (shifts * self.factor).cpu().numpy(),
+            (value / (spread + _TINY)).double().cpu().numpy(),
+        )
+
+    def in_place(self, spectra: torch.Tensor, shifts: np.ndarray) -> torch.Tensor:
+        """Return the spectra of the pictures with their shifts (n, 2) undone."""
+        turns = 2j * np.pi * torch.from_numpy(shifts / self.factor).to(self.device)
+        down = torch.exp(turns[:, :1] * self.fy).to(spectra.dtype)
+        right = torch.exp(turns[:, 1:] * self.fx).to(spectra.dtype)
+        return spectra * down[:, :, None] * right[:, None, :]
+
+    def likeness(self, spectra: torch.Tensor, template: Template) -> np.ndarray:
+        """Return the correlation (Pearson's r) of pictures with a template, (n,).
+
+        Of the filtered pictures; 0 for a picture without structure.
+        """
+        squared = self.filter**2 * self.twice
+        mean = template.spectrum * squared
+        shared = _inner(spectra, mean)
+        theirs = _inner(template.spectrum, mean)
+        own = ((spectra.real**2 + spectra.imag**2) * squared).sum((-2, -1))
+        r = shared * torch.rsqrt(own * theirs + _TINY)
+        flat = own <= _FLAT * theirs
+        return torch.where(flat, 0, r).double().cpu().numpy()
+
+
+def _inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return the real part of the inner products over the last two axes."""
+    return (a.real * b.real + a.imag * b.imag).sum((-2, -1))
+
+
+def moved_by(pictures: torch.Tensor, whole: np.ndarray) -> torch.Tensor:
+    """Return pictures (n, N, M) as seen from ``(y, x) + whole``.
+
+    Where a picture does not reach, its border is repeated.
+    """
+    _, height, width = pictures.shape
+    down, right = np.abs(whole).max(axis=0).tolist() if len(whole) else (0, 0)
+    wide = torch.nn.functional.pad(
+        pictures, (right, right, down, down), mode="replicate"
+    )
+    out = torch.empty_like(pictures)
+    for place, picture, (dy, dx) in zip(out, wide, whole.tolist(), strict=True):
+        y, x = down + dy, right + dx
+        place[:] = picture[y : y + height, x : x + width]
+    return out
+
+
+def _taper(n: int) -> np.ndarray:
+    """Fade the border out and in as a cosine."""
+    inside = (np.arange(n) + 0.5) / (_TAPER * n)
+    share = np.minimum(np.minimum(inside, inside[::-1]), 1)
+    return 0.5 - 0.5 * np.cos(np.pi * share)
