@@ -166,8 +166,8 @@ def detect(
     found = yield from search(
         contrast, settings.threshold, 3 * settings.max_rois, threads
     )
-    marks = quality([one.features for one in found])
     strength = np.sqrt([one.energy for one in found])
+    marks = quality([one.features for one in found], strength)
     order = np.lexsort((-strength, -marks))
     masks = [_in_counts(found[k], contrast.pixel_noise) for k in order]
     candidates = RoiSet.from_masks(masks, images.mean.shape)
