@@ -53,7 +53,9 @@ def _flatten(
 ) -> None:
     """Put an array of version 5 under its name, or its parts under theirs."""
     if type(value).__name__ == "MatlabOpaque":
-        notes.append(_OPAQUE.format(name=name, kind="table or object"))
+        # SciPy does not find the names of objects.
+        called = "A variable" if name == "None" else name
+        notes.append(_OPAQUE.format(name=called, kind="table or object"))
     if type(value).__name__ in ("MatlabOpaque", "MatlabFunction"):
         return
     if not isinstance(value, np.ndarray) or depth > _DEEPEST:
