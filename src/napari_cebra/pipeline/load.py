@@ -52,6 +52,11 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
             "Columns were named, but no table that holds them; give the table of "
             "variables too."
         )
+    if source.variables is None and config.align.behaviour.method != "same rows":
+        raise InvalidInput(
+            "There is no table whose rows could be aligned; give the table of "
+            "variables too."
+        )
     aligned = yield from aligning(recording, source, config.align, config.target)
     recording = aligned.recording
     movie = None
