@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -98,6 +99,7 @@ def ome_pixels(text: str) -> ElementTree.Element | None:
     return None if root is None else next(filter(_is_pixels, root.iter()), None)
 
 
+@lru_cache(maxsize=1)  # a description of many planes takes long to read
 def _root(text: str) -> ElementTree.Element | None:
     try:
         return ElementTree.fromstring(text)
