@@ -198,7 +198,7 @@ def test_what_cannot_be_aligned_is_told_at_its_field(window, truth, tmp_path):
     form.pulses.path.setValue(tmp_path / "lost.csv")
     window.idle()
     window.press(align.button)
-    check(form.message, "source pulses are empty or not numbers")
+    check(form.message, "behaviour pulses are empty or not numbers")
     form.pulses.path.setValue(tmp_path / "nowhere.csv")
     window.idle()
     check(form.message, "nowhere.csv")
