@@ -102,8 +102,9 @@ def align_onsets(
     x, y = np.asarray(source, np.float64), np.asarray(target, np.float64)
     if x.ndim != 1 or x.shape != y.shape:
         raise InvalidInput(
-            f"There are {x.size} {names[0]} and {y.size} {names[1]} onsets, which cannot be "
-            "pairs; give both for each event (empty where unseen), or align by pulses."
+            f"There are {x.size} {names[0]} and {y.size} {names[1]} onsets, which "
+            "cannot be pairs; give both for each event (empty where unseen), or align "
+            "by pulses."
         )
     rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     rows = rows[np.unique(x[rows], return_index=True)[1]]

@@ -222,6 +222,6 @@ def _unmatched(
     return InvalidInput(
         f"Only {rate:.0%} of the pulses match, but {min_match:.0%} are needed "
         f"({a.size} {names[0]} pulses every {np.median(np.diff(a)):.3g} s, {b.size} "
-        f"{names[1]} pulses every {np.median(np.diff(b)):.3g} s in the median); choose the log of "
-        "this recording, with times in seconds."
+        f"{names[1]} pulses every {np.median(np.diff(b)):.3g} s in the median); choose "
+        "the log of this recording, with times in seconds."
     )
