@@ -101,7 +101,7 @@ def _from_stack(config: PipelineConfig) -> Generator[Progress, None, Recording]:
             "tiles of N × N pixels."
         )
     with open_stack(
-        source.stack, axes=source.axes, dataset=source.dataset, rate=source.rate
+        source.stack, source.axes, source.dataset, source.rate, source.select
     ) as stack:
         shape = stack.shape[1:]
         if source.rois.startswith("grid:"):
