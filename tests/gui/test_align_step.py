@@ -103,6 +103,7 @@ def test_three_clocks_are_brought_onto_one(window, truth, tmp_path):
 
     window.press(align.result.accept_button)
     recording = window.recording
+    assert window.session.workspace.selection.rois == (1,), "as picked before"
     np.testing.assert_array_equal(recording.stimulus.shown, truth.shown)
     error = recording.variable("position").values - truth.position
     assert np.abs(error[truth.logged]).max() < 0.5
