@@ -124,7 +124,7 @@ class Estimate:
         whole = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
         blocks = middles = None
         if self.blocks is not None:
-            blocks = np.concatenate([p.blocks for p in parts])  # type: ignore[misc]
+            blocks = np.concatenate([p.blocks for p in parts])
             middles = self.blocks.centres()
         return Found(**whole, blocks=blocks, middles=middles)
 

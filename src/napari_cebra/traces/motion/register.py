@@ -184,7 +184,7 @@ def _judged(stack: StackLike, motion: Motion) -> Generator[Progress, None, Motio
         corrected(picture[None], motion, int(frame))[0]
         for picture, frame in zip(raw, chosen, strict=True)
     ]
-    template = np.mean(after, axis=0, dtype=np.float64).astype(np.float32)
+    template = np.stack(after).mean(axis=0, dtype=np.float64).astype(np.float32)
     judged = quality(np.stack(raw), np.stack(after))
     return replace(motion, template=template, quality=judged)
 
