@@ -58,6 +58,7 @@ class Score:
     precision: float
     recall: float
     seconds: float
+    cpu: float
     total: float = 0.0
 
 
@@ -112,7 +113,7 @@ class Suite2p:
         masks = [np.array(mask) for mask in answer["masks"]]
         accepted = [m for m, yes in zip(masks, answer["accepted"], strict=True) if yes]
         truth, n = masks_of(field.rois), field.shape[1] * field.shape[2]
-        times = answer["seconds"], answer["total"]
+        times = answer["seconds"], answer["cpu"], answer["total"]
         return {
             "suite2p, all": scored(masks, truth, n, *times),
             "suite2p, accepted": scored(accepted, truth, n, *times),
@@ -120,12 +121,12 @@ class Suite2p:
 
 
 def ours(field: SimulatedCells) -> Score:
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     found = exhaust(detect(field, DetectionSettings()))
-    seconds = time.perf_counter() - start
+    times = time.perf_counter() - start, time.process_time() - busy
     kept = masks_of(found.rois) if (found.quality >= 0.5).any() else []
     n = field.shape[1] * field.shape[2]
-    return scored(kept, masks_of(field.rois), n, seconds)
+    return scored(kept, masks_of(field.rois), n, *times)
 
 
 def measure(cases: list[CellField], seeds: list[int], suite2p: Suite2p | None) -> list:
@@ -162,10 +163,9 @@ def show(row: dict) -> None:
         if isinstance(value, dict):
             text += (
                 f" | {name}: F1 {value['f1']:.3f} (P {value['precision']:.2f} "
-                f"R {value['recall']:.2f}) {value['seconds']:.1f} s"
+                f"R {value['recall']:.2f}) {value['seconds']:.1f} s, "
+                f"CPU {value['cpu']:.1f} s"
             )
-            if value["total"]:
-                text += f" / {value['total']:.1f} s"
     print(text, flush=True)
 
 
@@ -191,6 +191,10 @@ def main() -> None:
         others = [row[name]["f1"] for row in rows if row["snr"] >= 1 and name in row]
         if others:
             summary[f"{name}: f1_mean"] = np.mean(others)
+    for name in rows[0]:
+        if isinstance(rows[0][name], dict):
+            cpu = np.mean([row[name]["cpu"] for row in rows])
+            summary[f"{name}: cpu_s_mean"] = cpu
     print({key: round(float(value), 3) for key, value in summary.items()})
     if chosen.json is not None:
         summary = {key: float(value) for key, value in summary.items()}

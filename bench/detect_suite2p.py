@@ -2,7 +2,8 @@
 
 Reads one line for each movie, ``path.npy rate tau diameter``; answers with one
 line of JSON: flat pixels of every ROI, which of them its built-in classifier
-accepts, seconds of detection alone and of all up to the classification.
+accepts, seconds of detection alone (on the clock and of the processor), and
+seconds of all up to the classification.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def detected(path: str, rate: float, tau: float, diameter: float) -> dict:
     device = torch.device("cpu")
     movie = np.load(path)
     settings = suite2p.default_settings()
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     _, stat, _ = suite2p.detection_wrapper(
         movie,
         diameter=np.array([diameter, diameter]),
@@ -39,7 +40,7 @@ def detected(path: str, rate: float, tau: float, diameter: float) -> dict:
         settings=settings["detection"],
         device=device,
     )
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - busy
     raw, around, *_ = suite2p.extraction_wrapper(
         stat, movie, settings=settings["extraction"], device=device
     )
@@ -58,6 +59,7 @@ def detected(path: str, rate: float, tau: float, diameter: float) -> dict:
         "masks": masks,
         "accepted": (accepted[:, 0] > 0).tolist(),
         "seconds": seconds,
+        "cpu": cpu,
         "total": total,
     }
 
@@ -68,6 +70,6 @@ for line in sys.stdin:
         try:
             answer = detected(movie, *map(float, numbers))
         except ValueError as error:  # suite2p raises it where it finds nothing
-            answer = {"masks": [], "accepted": [], "seconds": 0, "total": 0}
+            answer = {"masks": [], "accepted": [], "seconds": 0, "cpu": 0, "total": 0}
             answer["error"] = str(error)
     print(json.dumps(answer), flush=True)

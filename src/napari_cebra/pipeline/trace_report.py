@@ -167,9 +167,9 @@ def counted(n: int) -> str:
 
 def naming(ids: Iterable[int]) -> str:
     """Return "ROI 3, 7, 9 and others"."""
-    ids = [str(roi) for roi in ids]
-    others = " and others" if len(ids) > _NAMED else ""
-    return f"ROI {', '.join(ids[:_NAMED])}{others}"
+    names = [str(roi) for roi in ids]
+    others = " and others" if len(names) > _NAMED else ""
+    return f"ROI {', '.join(names[:_NAMED])}{others}"
 
 
 def flagged_text(n: int, total: int) -> str:

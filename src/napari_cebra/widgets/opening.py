@@ -139,7 +139,9 @@ def source_config(
             "longest_gap": behaviour.reading.longest_gap,
         }
     if choice.kind == "stack":
+        chosen = dict(choice.select)
         fields |= {"dataset": choice.data_set, "axes": choice.axes or None}
+        fields |= {"channel": chosen.get("C"), "plane": chosen.get("Z")}
         fields["stack"] = _text(path)
     elif choice.kind in ("suite2p", "program"):
         fields["rois"] = _text(path)

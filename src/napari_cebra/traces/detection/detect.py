@@ -166,8 +166,8 @@ def detect(
     found = yield from search(
         contrast, settings.threshold, 3 * settings.max_rois, threads
     )
-    marks = quality([one.features for one in found])
     strength = np.sqrt([one.energy for one in found])
+    marks = quality([one.features for one in found], strength)
     order = np.lexsort((-strength, -marks))
     masks = [_in_counts(found[k], contrast.pixel_noise) for k in order]
     candidates = RoiSet.from_masks(masks, images.mean.shape)
@@ -236,7 +236,7 @@ def given_diameter(stack: StackLike, settings: DetectionSettings) -> float | Non
         If such a cell would not fit into a frame of the stack.
     """
     pixel_um = getattr(stack, "pixel_um", None)
-    return settings.pixels(tuple(stack.shape[1:3]), pixel_um)
+    return settings.pixels((stack.shape[1], stack.shape[2]), pixel_um)
 
 
 def _in_counts(
