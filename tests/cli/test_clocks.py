@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import jsonschema
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from napari_cebra.cli.arguments import parser
 from napari_cebra.cli.commands import configuration
 from napari_cebra.pipeline import PipelineConfig, exhaust, load_recording
 from napari_cebra.pipeline.align_config import AlignConfig, LogConfig, TimesConfig
+from napari_cebra.pipeline.summary import schema
 from napari_cebra.recording import InvalidInput
 from napari_cebra.simulate import write_three_clocks
 
@@ -49,6 +53,9 @@ def test_a_run_states_what_was_found_and_equals_the_truth(truth, tmp_path, capsy
     assert "Behaviour log: clock 3.44% fast; scale 0.96674" in said
     assert "Dropped frames: 16 in 3 gaps: 1 after frame 700, 4 after" in said
     assert "position: mean within each frame interval" in said
+    summary = json.loads((out / "summary.json").read_text())
+    jsonschema.validate(summary, schema())
+    assert "behaviour_pulses.csv" in str(summary["sources"])
     config = PipelineConfig.from_json((out / "config.json").read_text())
     recording = exhaust(load_recording(config))
     np.testing.assert_array_equal(recording.stimulus.shown, truth.shown)
@@ -68,8 +75,10 @@ def test_each_option_is_a_setting():
     config = config_of(
         *("--frame-times", *signal, "per-second=1000", "--frame-skip", "3"),
         *("--align", "rates", "--align-rate", "100", "--align-start", "-2"),
+        *("--align-times", "camera.csv"),
         *("--align-per-second", "1000", "--align-pin", "both"),
-        *("--align-tolerance", "0.002", "--resample", "nearest"),
+        *("--align-tolerance", "0.002", "--align-match", "0.9"),
+        *("--resample", "nearest"),
         *("--resample-discrete", "majority", "--resample-gap", "3"),
         *("--stimulus-align", "times", "--stimulus-align-start", "4"),
     )
@@ -78,8 +87,10 @@ def test_each_option_is_a_setting():
         3,
         LogConfig(
             "rates",
+            times=TimesConfig("camera.csv"),
             pin="both",
             tolerance_s=0.002,
+            min_match=0.9,
             rate=100,
             start_s=-2,
             per_second=1000,

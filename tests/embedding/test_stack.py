@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from napari_cebra.embedding import TrainConfig, fused
+from napari_cebra.embedding import TrainConfig, fused, windows
 from napari_cebra.embedding.architectures import Network, parse
 from napari_cebra.embedding.loop import _threads
 from napari_cebra.embedding.stack import layers_at_once, steps_of
@@ -24,6 +24,7 @@ NAMES = [
 def way(request, monkeypatch):
     if request.param == "PyTorch":
         monkeypatch.setattr(fused, "kernels", lambda name: None)
+        monkeypatch.setattr(windows, "kernels", lambda name: None)
     elif fused.kernels("encoder_kernels") is None:
         pytest.skip("numba is missing, or the processor has no AVX2")
 
@@ -39,20 +40,40 @@ def test_latents_and_gradients_are_those_of_autograd(name, rows, dropout, kind):
     network = Network(architecture, 12, 8, 5, generator).to(kind)
     x = torch.randn(rows, 12, generator=generator, dtype=kind)
     config = TrainConfig(input_dropout=dropout)
-    windows = Windows(network.mean(x), architecture, config, generator)
+    cut = Windows(network.mean(x), architecture, config, generator)
     drawn = torch.randint(20, rows - 20, (50,), generator=generator)
-    noise = windows.noise(drawn, generator)
+    noise = cut.noise(drawn, generator)
     assert (noise is None) == (dropout == 0)
     towards = torch.randn(50, 5, generator=generator, dtype=kind)
     found = []
     for latents in (
-        network.after_mean(windows.of(drawn, noise))[:, 0],
-        windows.embed(network, drawn, noise),
+        network.after_mean(cut.of(drawn, noise))[:, 0],
+        cut.embed(network, drawn, noise),
     ):
         loss = (latents * towards).sum()
         found.append([latents, *torch.autograd.grad(loss, list(network.parameters()))])
     for plain, fast in zip(*found, strict=True):
         torch.testing.assert_close(fast, plain)
+
+
+@pytest.mark.parametrize("neurons", [3, 32, 77])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("mixing", [0.0, 0.5])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_windows_are_cut_to_the_same_bits(
+    neurons, dropout, mixing, threads, monkeypatch
+):
+    generator = torch.Generator().manual_seed(0)
+    architecture = parse("offset10-model")
+    x = torch.randn(300, neurons, generator=generator)
+    config = TrainConfig(input_dropout=dropout, mix_repeats=mixing)
+    cut = Windows(x, architecture, config, generator, lambda rows, _: rows.flip(0))
+    rows = torch.randint(20, 280, (100,), generator=generator)
+    noise = cut.noise(rows, generator)
+    with _threads(threads):
+        compiled = cut.of(rows, noise)
+    monkeypatch.setattr(windows, "kernels", lambda name: None)
+    assert torch.equal(compiled, cut.of(rows, noise))
 
 
 def assert_close(found, expected):
@@ -78,9 +99,9 @@ def test_any_width_gives_the_gradients_of_double_precision(name, widths, threads
     for kind in (torch.float64, torch.float32, torch.float32):
         own = copy.deepcopy(network).to(kind)
         given = network.mean(x).to(kind)
-        windows = Windows(given, architecture, config, generator)
+        cut = Windows(given, architecture, config, generator)
         with _threads(threads):
-            y = windows.embed(own, rows)
+            y = cut.embed(own, rows)
             grads = torch.autograd.grad((y * towards).sum(), list(own.parameters()))
         found.append([y, *grads])
     for expected, once, again in zip(*found, strict=True):

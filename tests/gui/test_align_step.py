@@ -77,7 +77,7 @@ def window(make_napari_viewer, qtbot):
     window.idle()
 
 
-def test_three_clocks_are_brought_onto_one(window, truth):
+def test_three_clocks_are_brought_onto_one(window, truth, tmp_path):
     folder, align = truth.folder, window.align
     window.open(folder / "traces.npy", folder / "behaviour.csv")
     assert "12000 rows for 3600 frames: align them" in window.load.message.text()
@@ -127,6 +127,25 @@ def test_three_clocks_are_brought_onto_one(window, truth):
     assert len(window.recording.variables) == 3
     moved = window.recording.variable("position").values - truth.position
     assert np.nanmax(np.abs(moved)) > 20
+
+    # Or the times of its rows, from another file, one per row.
+    rows = np.loadtxt(folder / "behaviour.csv", delimiter=",", skiprows=1)[:, 0]
+    file = tmp_path / "camera.csv"
+    np.savetxt(file, truth.behaviour.to(rows), "%.7f", header="ttl", comments="")
+    align.behaviour._method.setValue("times")
+    assert not align.behaviour._rows_box.isVisible()
+    align.behaviour._time.setValue(align.behaviour._time.values()[-1])
+    window.press(align.button)
+    check(align.behaviour.message, "Choose the file that holds the times of the rows")
+    align.behaviour.row_times.path.setValue(file)
+    window.idle()
+    window.press(align.button)
+    window.press(align.result.accept_button)
+    again = window.recording.variable("position").values
+    np.testing.assert_allclose(
+        again[truth.logged], recording.variable("position").values[truth.logged], atol=1
+    )
+    assert align.value() == window.session.config
 
     # The next recording is not aligned by what was chosen for this one.
     window.load.path.setValue(folder / "traces.npy")

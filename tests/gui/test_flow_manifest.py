@@ -14,6 +14,7 @@ from npe2 import PluginManager, PluginManifest
 
 from napari_cebra.pipeline import Project, save_project
 from napari_cebra.widgets import (
+    AlignDock,
     CebraDock,
     LatentsDock,
     LoadDock,
@@ -49,6 +50,7 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
         "CEBRA",
         "Load",
         "ROIs and traces",
+        "Align",
         "Latents",
         "Traces",
     }
@@ -61,6 +63,7 @@ def test_the_manifest_is_valid_and_its_commands_can_be_imported():
         ("CEBRA", CebraDock),
         ("Load", LoadDock),
         ("ROIs and traces", RoisDock),
+        ("Align", AlignDock),
         ("Latents", LatentsDock),
         ("Traces", TracesDock),
     ],

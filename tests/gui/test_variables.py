@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QComboBox, QLineEdit
 from napari_cebra.io.tables.summary import summarise
 from napari_cebra.io.tables.table import Table
 from napari_cebra.pipeline.column_config import ColumnConfig
+from napari_cebra.widgets import preferences
 from napari_cebra.widgets.behaviour_form import BehaviourForm, TableChoice
 
 pytestmark = pytest.mark.gui
@@ -38,6 +39,8 @@ def table(**more) -> Table:
 @pytest.fixture
 def shown(qtbot, tmp_path):
     """Return a form with a table that was read, and what it asked to be read."""
+    preferences.remember("likelihood", 0.6)
+    preferences.remember("longest_gap", 10)
     form = BehaviourForm()
     qtbot.addWidget(form)
     form.resize(420, 700)
@@ -124,6 +127,7 @@ def test_settings_of_poses_are_shown_for_poses(shown) -> None:
     assert form._likelihood.isVisible() and not form._part.isVisible()
     form._gap.setValue(25)
     assert asked[-1].longest_gap == 25
+    assert BehaviourForm()._gap.value() == 25  # the next time as well
 
 
 def test_a_table_of_another_length_is_to_be_aligned(shown) -> None:

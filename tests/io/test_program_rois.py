@@ -375,7 +375,8 @@ def test_sniffing(tmp_path, samples) -> None:
         file["estimates"] = np.ones((30, 4))
     assert sniff(tmp_path / "t.h5").kind == "traces"
     samples.nwb(tmp_path / "n.nwb", "image")
-    assert sniff(tmp_path / "n.nwb").kind == "traces"
+    found = sniff(tmp_path / "n.nwb")
+    assert found.kind == "rois" and found.also == ("traces",)
 
 
 def config(**source) -> PipelineConfig:
@@ -435,3 +436,34 @@ def test_a_file_that_accepts_nothing(tmp_path, samples) -> None:
     with pytest.raises(InvalidInput, match=r"CaImAn accepts no cell in c.hdf5"):
         program_traces(read)
     assert program_traces(read, accepted_only=False).recording.traces.n_rois == 5
+
+
+@pytest.mark.parametrize("program", ["caiman", "minian", "nwb"])
+def test_what_programs_saved_is_loaded_by_clicking(tmp_path, samples, program) -> None:
+    """Without a stack: what is recognised in step 1, and what that opens."""
+    pytest.importorskip("napari")
+    from napari_cebra.pipeline.trace_report import notes_of, trace_report
+    from napari_cebra.widgets.behaviour_form import BehaviourChoice
+    from napari_cebra.widgets.opening import opening, source_config
+    from napari_cebra.widgets.recognise import recognising
+    from napari_cebra.widgets.source_form import SourceChoice
+
+    name = {"caiman": "c.hdf5", "minian": "m", "nwb": "n.nwb"}[program]
+    path = getattr(samples, program)(tmp_path / name)
+    read = read_roi_file(path)
+    found = exhaust(recognising(path))
+    assert found.kind == "program" and found.notes == read.notes
+    assert found.lengths == (read.activity.n_frames,) and read.program in found.facts
+    rate = found.rate or 12.0
+    choice = source_config(path, SourceChoice("program", rate=rate), BehaviourChoice())
+    opened = exhaust(opening(choice, BehaviourChoice().columns))
+    recording = opened.recording
+    accepted = read.rois.accepted
+    assert opened.stack is None and opened.rois is recording.rois
+    np.testing.assert_array_equal(
+        recording.rois.source_ids, read.rois.source_ids[accepted]
+    )
+    assert recording.rate == rate and recording.n_frames == read.activity.n_frames
+    told = read_roi_file(path, rate=rate).notes
+    assert set(told) <= set(notes_of(recording))
+    assert trace_report(recording).quality.snr.shape == (int(accepted.sum()),)

@@ -45,15 +45,19 @@ def refused(path, **options) -> str:
 # -- TIFF ---------------------------------------------------------------------
 
 
-def scanimage(path, frames, channels=1, **settings):
+def scanimage(path, frames, channels=1, stamps=None, **settings):
     said = {"SI.hChannels.channelSave": list(range(1, channels + 1))} | settings
     software = "\n".join(
         f"{key} = {'[' + ';'.join(map(str, v)) + ']' if isinstance(v, list) else v}"
         for key, v in {"SI.VERSION_MAJOR": "'2020'", **said}.items()
     )
     with tifffile.TiffWriter(path, bigtiff=True) as tif:
-        for frame in frames:
-            tif.write(frame, contiguous=False, metadata=None, software=software)
+        for k, frame in enumerate(frames):
+            said = None if stamps is None else f"frameTimestamps_sec = {stamps[k]:.6f}"
+            tif.write(
+                frame, contiguous=False, metadata=None, software=software,
+                description=said,
+            )  # fmt: skip
 
 
 FLYBACK = {
@@ -75,14 +79,47 @@ def test_scanimage_frames_of_the_flyback_are_planes_of_their_own(tmp_path) -> No
     assert "The last 1 of 5 planes" in info.notes[0]
     expected = pages.reshape(12, 5, 2, 8, 10)[:, 2, 1]
     same(path, expected, select={"Z": 2, "C": 1})
-    discarded = {
-        "SI.hFastZ.discardFlybackFrames": "true",
-        "SI.hFastZ.numDiscardFlybackFrames": 1,
-    }
-    scanimage(path, pages, 2, **FLYBACK | discarded)
+
+
+def test_whether_the_flyback_was_written_is_told_by_the_time_stamps(tmp_path) -> None:
+    pages = RNG.integers(-50, 900, (120, 8, 10)).astype(np.int16)
+    path = tmp_path / "fly.tif"
+    said = FLYBACK | {"SI.hFastZ.discardFlybackFrames": "true"}
+    frame = np.arange(120) // 2
+    # Nothing was discarded, whatever the setting says.
+    scanimage(path, pages, 2, stamps=frame / 30, **said)
+    assert inspect_stack(path).shape == (12, 5, 2, 8, 10)
+    # Every fifth frame is missing.
+    scanimage(path, pages, 2, stamps=(frame + frame // 4) / 30, **said)
     assert inspect_stack(path).shape == (15, 4, 2, 8, 10)
     expected = pages.reshape(15, 4, 2, 8, 10)[:, 3, 0]
     same(path, expected, select={"Z": 3, "C": 0})
+    # Without time stamps, the number of volumes tells.
+    scanimage(path, pages, 2, **said, **{"SI.hFastZ.numVolumes": 15})
+    assert inspect_stack(path).shape == (15, 4, 2, 8, 10)
+    scanimage(path, pages, 2, **said, **{"SI.hFastZ.numVolumes": 12})
+    assert inspect_stack(path).shape == (12, 5, 2, 8, 10)
+
+
+def test_scanimage_of_2020_and_later(tmp_path) -> None:
+    pages = RNG.integers(-50, 900, (70, 8, 10)).astype(np.int16)
+    path = tmp_path / "new.tif"
+    said = {
+        "SI.hStackManager.enable": "true", "SI.hStackManager.stackMode": "'fast'",
+        "SI.hStackManager.numSlices": 11, "SI.hStackManager.actualNumSlices": 3,
+        "SI.hStackManager.framesPerSlice": 2, "SI.hRoiManager.scanVolumeRate": 4.5,
+        "SI.hStackManager.numFramesPerVolume": 6,
+        "SI.hStackManager.numFramesPerVolumeWithFlyback": 7,
+    }  # fmt: skip
+    scanimage(path, pages, 1, **said)
+    info = inspect_stack(path)
+    assert (info.axes, info.shape, info.rate) == ("TZYX", (10, 7, 8, 10), 4.5)
+    assert "3 planes was recorded 2 times" in info.notes[0]
+    assert "The last 1 of 7 planes" in info.notes[0]
+    same(path, pages[4::7], select={"Z": 4})
+    off = said | {"SI.hStackManager.enable": "false"}
+    scanimage(path, pages, 1, **off)  # what is left over from before does not count
+    assert inspect_stack(path).axes == "TYX"
 
 
 def test_scanimage_stopped_in_the_middle_keeps_its_channels_apart(tmp_path) -> None:
@@ -163,6 +200,29 @@ def test_ome_stack_over_several_files(tmp_path, first) -> None:
 
 
 @pytest.mark.parametrize(
+    "axes", ["TYX", "ZYX", "CYX", "TCYX", "ZCYX", "TZYX", "CTYX", "TZCYX", "ZTCYX"]
+)
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_ome_axes_are_those_of_tifffile(tmp_path, axes, compression) -> None:
+    lengths = [{"T": 6, "C": 2, "Z": 3, "Y": 8, "X": 10}[axis] for axis in axes]
+    data = RNG.integers(0, 999, lengths).astype(np.uint16)
+    path = tmp_path / "m.ome.tif"
+    tifffile.imwrite(path, data, metadata={"axes": axes}, compression=compression)
+    with tifffile.TiffFile(path) as tif:
+        order, stored = tif.series[0].axes, tif.asarray()
+    info = inspect_stack(path)
+    assert info.shape == stored.shape
+    if "T" in axes:
+        assert info.axes == order
+        select = {axis: 1 for axis in axes if axis in "CZ"}
+        key = tuple(1 if axis in "CZ" else slice(None) for axis in order)
+        with open_stack(path, select=select) as stack:
+            np.testing.assert_array_equal(stack.read(0, 6), stored[key])
+    else:  # what changes is read as time
+        assert info.axes == order.replace("Z" if "Z" in axes else "C", "T")
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [(b"images=24", b"images=-4"), (b"images=24", b"images=99"),
      (b"frames=24", b"frames=xx"), (b"hyperstack=true", b"hyperstack=\xff\xfe\xfde"),
@@ -189,6 +249,12 @@ def test_imagej_pixel_size(tmp_path) -> None:
         assert stack.pixel_um == (1, 2)
     with pytest.raises(InvalidInput, match="two positive numbers of µm"):
         open_stack(tmp_path / "ij.tif", pixel_um=(0, 2))
+
+
+def test_a_channel_that_is_not_there_is_not_taken_for_the_only_one(tmp_path) -> None:
+    tifffile.imwrite(tmp_path / "one.tif", FRAMES)
+    same(tmp_path / "one.tif", FRAMES, select={"C": 0})
+    assert "has only one channel" in refused(tmp_path / "one.tif", select={"C": 1})
 
 
 # -- Binary -------------------------------------------------------------------

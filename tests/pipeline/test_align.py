@@ -311,6 +311,32 @@ def test_columns_that_tell_the_time_are_no_variables():
     assert made.logs[0].clock.scale == pytest.approx(1)
 
 
+def test_pulses_of_a_camera_are_the_times_of_its_rows(tmp_path):
+    camera = 3 + np.arange(250) / 25
+    file = signal_file(tmp_path, 1000 * camera, "camera.csv")
+    log = LogConfig("times", times=TimesConfig(file, per_second=1000))
+    recording = Recording(Traces(np.zeros((100, 1)), rate=10.0))
+    table = table_of_columns(nose=2 * camera)
+    align, source = AlignConfig(behaviour=log), SourceConfig(variables="log.csv")
+    made = exhaust(aligning(recording, source, align, table=table)).recording
+    nose = made.variable("nose").values
+    inside = slice(31, 100)
+    np.testing.assert_allclose(nose[inside], 0.2 * np.arange(100)[inside], atol=0.05)
+    assert not made.valid[:29].any()
+    with pytest.raises(InvalidInput, match="250 times for the 240 rows"):
+        short = table_of_columns(nose=camera[:240])
+        exhaust(aligning(recording, source, align, table=short))
+
+
+def test_frame_pulses_before_the_first_frame_are_skipped(tmp_path):
+    file = signal_file(tmp_path, np.arange(120) / 10, "frames.csv")
+    recording = Recording(Traces(np.zeros((100, 1))))
+    align = AlignConfig(TimesConfig(file), skip=7)
+    made = exhaust(aligning(recording, SourceConfig(), align)).recording
+    np.testing.assert_allclose(made.frame_times, 0.7 + np.arange(100) / 10)
+    assert made.rate == pytest.approx(10)
+
+
 def test_frame_times_too_uneven_to_tell_what_was_dropped_are_said_to_be():
     at = np.cumsum(np.random.default_rng(0).exponential(0.1, 200))
     recording = Recording(Traces(np.zeros((200, 1))), frame_times=at)

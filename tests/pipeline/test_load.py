@@ -100,6 +100,18 @@ def test_grid_has_no_neuropil(files):
     assert recording.neuropil is None
 
 
+def test_the_channel_that_is_named_is_extracted(tmp_path):
+    frames = np.arange(2 * 30 * 16 * 16, dtype=np.uint16).reshape(30, 2, 16, 16)
+    path = tmp_path / "two.tif"
+    tifffile.imwrite(path, frames, imagej=True, metadata={"axes": "TCYX"})
+    for channel in (0, 1):
+        recording = load(SourceConfig(str(path), rois="grid:8", channel=channel))
+        expected = frames[:, channel].reshape(30, 2, 8, 2, 8).mean(axis=(2, 4))
+        np.testing.assert_allclose(recording.raw.values, expected.reshape(30, 4))
+    with pytest.raises(InvalidInput, match="has 2 channels"):
+        load(SourceConfig(str(path), rois="grid:8"))
+
+
 def test_traces_alone(files):
     np.save(files / "traces.npy", np.random.default_rng(0).normal(size=(T, 5)))
     recording = load(

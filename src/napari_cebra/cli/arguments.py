@@ -145,10 +145,7 @@ def _register(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ),
     )
     add = register.add_argument
-    add("--stack", metavar="FILE", required=True, help="imaging stack, as for run")
-    add("--rate", type=_hertz, metavar="HZ", help="imaging frames per second")
-    add("--axes", metavar="TYX", help="order of the stack's axes")
-    add("--dataset", metavar="NAME", help="data set inside an HDF5 or zarr stack")
+    _stack(register, required=True)
     add("--shifts", metavar="FILE", help="write the shifts there: .csv or .npz")
     add(
         "--movie",
@@ -230,9 +227,30 @@ def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     compare.set_defaults(command=commands.compare, **nothing)
 
 
+def _stack(group: argparse._ActionsContainer, required: bool = False) -> None:
+    add = group.add_argument
+    add(
+        "--stack",
+        metavar="FILE",
+        required=required,
+        help="imaging stack: TIFF, npy, HDF5, NWB, zarr, video, raw binary, or a file "
+        "or folder of a microscope",
+    )
+    add("--rate", type=_hertz, metavar="HZ", help="imaging frames per second")
+    add("--axes", metavar="TYX", help="order of the stack's axes")
+    add("--channel", type=int, metavar="N", help="channel of the stack, from 0")
+    add("--plane", type=int, metavar="N", help="plane of the stack, from 0")
+    add(
+        "--dataset",
+        metavar="NAME",
+        help="data set inside the stack's file; of a raw binary file its layout, as "
+        "'int16 512x512' (rows × columns)",
+    )
+
+
 def _activity(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--stack", metavar="FILE", help="imaging stack: TIFF, npy, HDF5 or zarr")
+    _stack(group)
     add(
         "--rois",
         metavar="ROIS",
@@ -242,9 +260,6 @@ def _activity(group: argparse._ArgumentGroup) -> None:
     )
     add("--traces", metavar="FILE", help="time × ROIs: npy, npz, csv or HDF5")
     add("--spikes", metavar="FILE", help="HDF5 of spike times and a position track")
-    add("--rate", type=_hertz, metavar="HZ", help="imaging frames per second")
-    add("--axes", metavar="TYX", help="order of the stack's axes")
-    add("--dataset", metavar="NAME", help="data set inside an HDF5 or zarr stack")
     add("--traces-key", metavar="NAME", help="array inside an npz or HDF5 file")
     add("--time-axis", type=int, choices=(0, 1), help="axis of --traces that is time")
     add(

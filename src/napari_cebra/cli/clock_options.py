@@ -44,6 +44,13 @@ def add_clock_options(group: argparse._ArgumentGroup) -> None:
             + (" (default same-rows)" if option == "align" else " (default times)"),
         )
         add(
+            f"--{option}-times",
+            nargs="+",
+            metavar=("FILE", "KEY=VALUE"),
+            help="time of each of its rows, as for --frame-times, such as the pulses "
+            "of a camera (default: its time column)",
+        )
+        add(
             f"--{option}-pulses",
             nargs="+",
             metavar=("FILE", "KEY=VALUE"),
@@ -66,6 +73,12 @@ def add_clock_options(group: argparse._ArgumentGroup) -> None:
             type=float,
             metavar="S",
             help="largest residual of a pair, in seconds (default 0.01)",
+        )
+        add(
+            f"--{option}-match",
+            type=float,
+            metavar="SHARE",
+            help="of the pulses that must find a partner (default 0.8)",
         )
         add(
             f"--{option}-rate",
@@ -131,10 +144,12 @@ def _log(base: LogConfig, given: dict[str, Any], option: str) -> LogConfig:
     flag = f"--{option.replace('_', '-')}"
     changes = {
         "method": None if method is None else method.replace("-", " "),
+        "times": _times(given[f"{option}_times"], f"{flag}-times"),
         "pulses": _times(given[f"{option}_pulses"], f"{flag}-pulses"),
         "imaging": _times(given[f"{option}_imaging"], f"{flag}-imaging"),
         "pin": given[f"{option}_pin"],
         "tolerance_s": given[f"{option}_tolerance"],
+        "min_match": given[f"{option}_match"],
         "rate": given[f"{option}_rate"],
         "start_s": given[f"{option}_start"],
         "per_second": given[f"{option}_per_second"],

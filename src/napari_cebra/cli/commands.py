@@ -148,7 +148,7 @@ def register(chosen: argparse.Namespace) -> int:
     from napari_cebra.cli.report import print_motion
     from napari_cebra.io import open_stack
     from napari_cebra.io.stack_writer import check_new_stack, write_stack
-    from napari_cebra.pipeline import exhaust
+    from napari_cebra.pipeline import SourceConfig, exhaust
     from napari_cebra.pipeline.motion import (
         check_shifts_path,
         corrected_stack,
@@ -165,8 +165,9 @@ def register(chosen: argparse.Namespace) -> int:
         )
     shifts = None if chosen.shifts is None else check_shifts_path(chosen.shifts)
     movie = None if chosen.movie is None else check_new_stack(chosen.movie)
+    source = SourceConfig(channel=chosen.channel, plane=chosen.plane)
     with open_stack(
-        chosen.stack, axes=chosen.axes, dataset=chosen.dataset, rate=chosen.rate
+        chosen.stack, chosen.axes, chosen.dataset, chosen.rate, source.select
     ) as stack:
         with ProgressLine() as line:
             motion = exhaust(estimate(stack, settings), line.show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
@@ -35,7 +36,7 @@ def takes(x: Tensor) -> bool:
 
 def threads_for(pieces: int) -> int:
     """Return how many threads work on so many pieces."""
-    return min(torch.get_num_threads(), pieces)
+    return max(1, min(torch.get_num_threads(), pieces))
 
 
 def in_threads(work: Callable[[int, int, int], None], pieces: int) -> None:
@@ -59,3 +60,7 @@ def in_threads(work: Callable[[int, int, int], None], pieces: int) -> None:
 @cache
 def _pool(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, thread_name_prefix="napari-cebra")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -9,8 +9,8 @@ of what comes out,
     gradient of W     dW = Aᵀ G
     gradient of h     dA = G Wᵀ, added where the rows of A begin.
 
-All three are sums of products of one number with one row of 32, which `registers`
-holds in registers while both sides are read once.
+All three are sums of products of one number with one row of `LANES` numbers, which
+`registers` holds in registers while both sides are read once.
 
 A batch goes through in chunks of windows that the second cache holds. In a chunk,
 a place that several windows share is computed once.

@@ -115,11 +115,11 @@ def _places(first: np.ndarray, steps: tuple[Step, ...], layers: np.ndarray) -> _
     lanes = layers[:, k.PANELS] * k.LANES
     bytes_of_window = 4 * (lengths[0] * layers[0, k.WIDTH] + lengths[1:] @ lanes)
     windows = int(np.clip(_CHUNK_BYTES // bytes_of_window, *_CHUNK_WINDOWS))
-    chunks = -(-len(first) // windows)
+    chunks = max(1, -(-len(first) // windows))
     order = np.argsort(first)
     source = np.empty(len(first) * int(lengths[1:].sum()), np.int64)
     at = np.empty(len(steps) + 1, np.int64)
-    bounds = np.empty((len(steps), chunks + 1), np.int64)
+    bounds = np.zeros((len(steps), chunks + 1), np.int64)
     place = np.empty_like(order)
     k.plan(first[order], lengths[1:], windows, source, at, bounds, place)
     begins = np.append(0, np.cumsum(bounds[:, -1] * lanes))
@@ -134,7 +134,8 @@ def _table(
     """Return what `kernels` has to know of each layer, and the size of all weights."""
     k = kernels("encoder_kernels")
     skips = {"": 0, "+": k.BESIDE, "~": k.INSIDE}
-    rows, at, width = [], 0, parameters[0].shape[1]
+    rows: list[tuple[int, ...]] = []
+    at, width = 0, parameters[0].shape[1]
     for step, weight in zip(steps, parameters[::2], strict=True):
         out, length = len(weight), step.kernel * width
         panels = -(-out // k.LANES)

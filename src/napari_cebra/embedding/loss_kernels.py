@@ -1,8 +1,8 @@
 """InfoNCE's sum over negatives with its gradients, compiled. Fails without numba.
 
-32 references meet all negatives at a time. They lie next to one another, so that
-the softmax of each is taken in a lane of its own, of numbers that the second cache
-holds.
+As many references as there are lanes meet all negatives at a time. They lie next to
+one another, so that the softmax of each is taken in a lane of its own, of numbers
+that the second cache holds.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ def log_sum_exp(
     of_negative: np.ndarray,
     learns: bool,
 ) -> None:
-    """Take references 32 at a time.
+    """Take a row of references at a time.
 
     Parameters
     ----------
     block, last : int
         First block of references, and one after the last.
-    across : (blocks, D, 32) float32
+    across : (blocks, D, lanes) float32
         References, one in each lane; zeros where there is none.
     negative, negative_across : (n, D) and (D, n) float32
-    found : (blocks, 32) float32
+    found : (blocks, lanes) float32
         Filled with log Σ exp of the products with all negatives.
-    of_across : (blocks, D to a multiple of 8, 32) float32
+    of_across : (blocks, D to a multiple of `HELD`, lanes) float32
         Filled with the gradient of the sum of `found` by the references.
-    of_negative : (n, panels · 32) float32
+    of_negative : (n, D to a multiple of lanes) float32
         Filled with that by the negatives. Lanes beyond D are of no use.
     learns : bool
         Whether gradients are asked for.

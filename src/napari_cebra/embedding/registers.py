@@ -1,4 +1,4 @@
-"""Rows of 32 float32 in the processor's registers, for compiled functions.
+"""Rows of float32 in the processor's registers, for compiled functions.
 
 Each function here becomes machine instructions within a numba function that calls
 it; all arguments are addresses and counts. Nothing is checked. Importing it fails
@@ -12,39 +12,40 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.core.registry import cpu_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Typed = tuple[Any, Callable[..., Any]]
 
-LANES = 32
-"""Numbers of a row."""
-HELD = 8
-"""Rows of sums that are held at once: with the vectors that meet them, all that
-32 registers of 16 numbers take."""
-
 _NUMBER, _INDEX, _WORD = ir.FloatType(), ir.IntType(64), ir.IntType(32)
-_WIDTH = 16
+_WIDE = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+_WIDTH, HELD = (16, 8) if _WIDE else (8, 6)
+"""Numbers of a register; rows of sums that are held at once. Of two registers each,
+and with what meets them, they take most of the 32 or 16 that there are."""
+LANES = 2 * _WIDTH
+"""Numbers of a row."""
 _VECTOR = ir.VectorType(_NUMBER, _WIDTH)
 _WORDS = ir.VectorType(_WORD, _WIDTH)
 _PIECES = range(0, LANES, _WIDTH)
 
 
+intrinsic: Any = extending.intrinsic
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function on its first call ever, and keep the code."""
-    options = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # no folder to keep the compiled code in
-        return numba.njit(**options)(function)
+        return numba.njit(nogil=True, error_model="numpy")(function)
 
 
 class _Vector:
-    """16 numbers, with which one can calculate."""
+    """Numbers of a register, with which one can calculate."""
 
     def __init__(self, b: Any, value: Any) -> None:
         self.b, self.value = b, value
@@ -179,7 +180,7 @@ def _typed(count: int, write: Callable[..., None]) -> Typed:
 def row_sums(
     context: Any, a: Any, begins: Any, length: Any, start: Any, rows: Any, out: Any
 ) -> Typed:
-    """``out[j] = start + Σ_i a[begins[j] + i] · rows[i]`` of 8 rows j."""
+    """``out[j] = start + Σ_i a[begins[j] + i] · rows[i]`` of `HELD` rows j."""
 
     def write(b: Any, *args: Any) -> None:
         a, begins, length, start, rows, out = args
@@ -299,6 +300,22 @@ def multiply(context: Any, out: Any, row: Any) -> Typed:
             out.put(v, out.vector(v) * row.vector(v))
 
     return _typed(2, write)
+
+
+@intrinsic
+def mix(
+    context: Any, out: Any, ours: Any, theirs: Any, takes: Any, keeps: Any
+) -> Typed:
+    """``out = (theirs where takes is 1, ours where it is 0) * keeps``."""
+
+    def write(b: Any, *args: Any) -> None:
+        out, ours, theirs, takes, keeps = (_Memory(b, each) for each in args)
+        for v in _PIECES:
+            switch = takes.vector(v) * -1.0 + 0.5
+            chosen = switch.where_negative(theirs.vector(v), ours.vector(v))
+            out.put(v, chosen * keeps.vector(v))
+
+    return _typed(5, write)
 
 
 @intrinsic

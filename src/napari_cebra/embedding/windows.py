@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from napari_cebra.embedding import fused
+from napari_cebra.embedding.compiled import in_threads, kernels, takes
 from napari_cebra.embedding.stack import (
     embed_places,
     embed_rows,
@@ -139,32 +140,38 @@ class Windows:
         return embed_rows(network, steps, recording, first, length, whole)
 
     def of(self, rows: Tensor, noise: Noise | None = None) -> Tensor:
-        """Return the (n, L, N) windows of (n,) rows.
-
-        What is next to one another in memory is what `embed_windows` likes best.
-        """
-        windows = self._cut(rows)
-        if noise is None:
-            return windows.transpose(0, 1)
-        if noise.partner is not None and noise.mixed is not None:
-            assert self._mixing is not None
+        """Return the (n, L, N) windows of (n,) rows."""
+        if takes(self.x) and kernels("window_kernels") is not None:
+            return self._compiled(rows, noise or Noise())
+        index = (self.reach[:, None] + rows).reshape(-1)
+        windows = self.x.index_select(0, index)
+        windows = windows.view(len(self.reach), len(rows), -1)
+        if noise is not None and noise.partner is not None:
+            assert self._mixing is not None and noise.mixed is not None
             mixed = self._mixing.index_select(0, noise.mixed)
             # frame by frame, so that of many neurons no second set is held
             for frame, reach in zip(windows, self.reach, strict=True):
                 frame.lerp_(self.x.index_select(0, noise.partner + reach), mixed)
-        if noise.dropped is not None:
+        if noise is not None and noise.dropped is not None:
             assert self._dropout is not None
             windows.mul_(self._dropout.index_select(0, noise.dropped))
         return windows.transpose(0, 1)
 
-    def _cut(self, rows: Tensor) -> Tensor:
-        """Return (L, n, N)."""
-        if self._steps is not None and fused.fits(self._steps, self.x):
-            index = (rows[:, None] + self.reach).reshape(-1)
-            windows = self.x.index_select(0, index)
-            return windows.view(len(rows), len(self.reach), -1).transpose(0, 1)
-        index = (self.reach[:, None] + rows).reshape(-1)
-        return self.x.index_select(0, index).view(len(self.reach), len(rows), -1)
+    def _compiled(self, rows: Tensor, noise: Noise) -> Tensor:
+        windows = self.x.new_empty(len(rows), len(self.reach), self.x.shape[1])
+        first = rows + self.reach[0]
+        partner = first if noise.partner is None else noise.partner + self.reach[0]
+        every, row = self.x.new_ones(1, self.x.shape[1]), torch.zeros_like(rows)
+        mixing, dropout = (every, row), (every, row)
+        if noise.mixed is not None and self._mixing is not None:
+            mixing = self._mixing, noise.mixed
+        if noise.dropped is not None and self._dropout is not None:
+            dropout = self._dropout, noise.dropped
+        given = self.x, first, partner, *mixing, *dropout, windows
+        arrays = [tensor.numpy() for tensor in given]
+        cut = kernels("window_kernels").cut
+        in_threads(lambda _, begin, end: cut(begin, end, *arrays), len(rows))
+        return windows
 
     def _masks(self, share: float, generator: Generator) -> Tensor:
         masks = torch.empty((_N_MASKS, self.x.shape[1]), device=self.x.device)

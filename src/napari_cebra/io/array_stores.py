@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cebra.io.array_frames import ArrayFrames
 from napari_cebra.io.axes import guess_axes
-from napari_cebra.io.blosc_chunks import CheckedChunks, stored_bytes
+from napari_cebra.io.blosc_chunks import CheckedChunks, stores_at_least
 from napari_cebra.io.damage import open_npy, reading
 from napari_cebra.io.found_stack import Dataset
 from napari_cebra.io.raw_frames import RawFrames
@@ -135,7 +135,7 @@ def _stores_what_it_announces(folder: Path, array: Any) -> bool:
     """Whether neither all of a zarr array nor one chunk is just a number."""
     item = array.dtype.itemsize
     nbytes = max(math.prod(array.shape), math.prod(array.chunks)) * item
-    return nbytes < _SMALL_BYTES or nbytes < _DENSEST * stored_bytes(folder)
+    return nbytes < _SMALL_BYTES or stores_at_least(folder, nbytes / _DENSEST)
 
 
 def _of_zarr(path: Path, name: str, array: Any, above: Mapping[str, Any]) -> Dataset:

@@ -149,6 +149,13 @@ def plan_axes(
         )
     fixed = {}
     chosen = {key.upper(): int(value) for key, value in (select or {}).items()}
+    for axis, position in chosen.items():
+        if position and axis not in axes:
+            what = AXIS_NAMES.get(axis, f"position on axis {axis}")
+            raise InvalidInput(
+                f"{name} ({axes}, {size}) has only one {what}, number 0, not "
+                f"{position}; leave the choice out."
+            )
     for k, axis in enumerate(axes):
         if axis in "TYX":
             continue

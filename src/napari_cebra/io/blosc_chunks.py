@@ -41,13 +41,15 @@ def check_blosc_chunks(folder: str | os.PathLike[str], array: Any) -> None:
             checked.check(chunk)
 
 
-def stored_bytes(folder: str | os.PathLike[str]) -> int:
-    """Return the bytes of all files of a zarr array."""
-    return sum(
-        os.stat(os.path.join(place, name)).st_size
-        for place, _, names in os.walk(folder)
-        for name in names
-    )
+def stores_at_least(folder: str | os.PathLike[str], nbytes: float) -> bool:
+    """Whether the files of a zarr array hold so many bytes; stops where they do."""
+    found = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            found += os.stat(os.path.join(place, name)).st_size
+            if found >= nbytes:
+                return True
+    return False
 
 
 class CheckedChunks:

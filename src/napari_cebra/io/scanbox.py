@@ -59,10 +59,10 @@ def look(path: Path, _: str | None, __: bool | None) -> FoundStack:
             f"The last {n % planes} frames belong to an unfinished volume of {planes} "
             "planes and are left out."
         )
-    axes, shape = "TZYXC", (whole, planes, rows, columns, channels)
-    kept = [k for k, length in enumerate(shape) if axes[k] in "TYX" or length > 1]
-    axes = "".join(axes[k] for k in kept)
-    shape = tuple(shape[k] for k in kept)
+    lengths = (whole, planes, rows, columns, channels)
+    stored = list(zip("TZYXC", lengths, strict=True))
+    kept = [(axis, n) for axis, n in stored if axis in "TYX" or n > 1]
+    axes, shape = "".join(axis for axis, _ in kept), tuple(n for _, n in kept)
     found = StackInfo(
         path,
         "scanbox",

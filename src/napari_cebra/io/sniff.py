@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -44,6 +44,7 @@ FileKind = Literal[
     "rois",
 ]
 PROJECT_FILE = "project.cebra.json"
+_OF_ROIS = ("RoiResponseSeries", "PlaneSegmentation")
 
 
 @dataclass(frozen=True)
@@ -166,12 +167,17 @@ def _hdf5(path: Path) -> Sniffed:
         return _mat5(path)
     axes: list[int] = []
     units: list[str] = []
+    masks: list[str] = []
+    responses: list[str] = []
 
-    def visit(name: str, item: object) -> None:
+    def visit(name: str, item: Any) -> None:
         if name.endswith("UnitTimes"):
             units.append(name)
-        masks = name.endswith("/image_mask")  # of NWB: three axes, but no frames
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" and not masks:
+        if item.attrs.get("neurodata_type") in _OF_ROIS:
+            responses.append(name)
+        if name.endswith(("/image_mask", "/pixel_mask")):
+            masks.append(name)  # of NWB: up to three axes, but no frames
+        elif isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf":
             axes.append(item.ndim)
 
     with reading(path.name, "HDF5", "save it again"):
@@ -183,7 +189,8 @@ def _hdf5(path: Path) -> Sniffed:
                 return Sniffed("table")
             file.visititems(visit)
     if nwb and not units:
-        return _nwb(path, has_traces=2 in axes)
+        traces = bool(responses) and 2 in axes
+        return _nwb(path, traces, has_masks=bool(masks), has_numbers=bool(axes))
     if units:
         return Sniffed("spikes")
     if max(axes, default=0) >= 3:
@@ -191,12 +198,14 @@ def _hdf5(path: Path) -> Sniffed:
     return Sniffed("traces")
 
 
-def _nwb(path: Path, has_traces: bool) -> Sniffed:
+def _nwb(path: Path, has_traces: bool, has_masks: bool, has_numbers: bool) -> Sniffed:
     try:
         nwb_datasets(path)
     except InvalidInput:  # no movie, or one that is in another file
         if has_traces:
-            return Sniffed("traces")
+            return Sniffed("rois", ("traces",)) if has_masks else Sniffed("traces")
+        if has_numbers:
+            return Sniffed("table")  # of behaviour
         raise
     return Sniffed("stack", ("traces",) if has_traces else ())
 

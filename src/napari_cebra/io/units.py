@@ -24,3 +24,9 @@ def positive(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) and number > 0 else None
+
+
+def count(value: object) -> int:
+    """Return a whole number, 1 for what is none."""
+    number = positive(value)
+    return 1 if number is None or number > 1 << 40 else int(number)

@@ -175,7 +175,8 @@ class VideoFrames:
         target = int(self._stamps[k])
         key = max(0, int(np.searchsorted(self._keys, target, "right")) - 1)
         at = self._at
-        if at is None or at >= target or self._keys[key] > at:
+        is_next = at is not None and k > 0 and at == self._stamps[k - 1]
+        if not is_next and (at is None or at >= target or self._keys[key] > at):
             self._rewind(key)
         try:
             for frame in self._decoder:

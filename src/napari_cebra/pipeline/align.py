@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cebra.pipeline.align_times import read_times, row_times, table_of
+from napari_cebra.pipeline.align_clocks import (
+    LogAlignment,
+    frame_times_of,
+    on_frame_clock,
+    place_log,
+)
+from napari_cebra.pipeline.align_times import table_of
 from napari_cebra.pipeline.align_words import report
 from napari_cebra.pipeline.behaviour import (
     attach_shown,
@@ -15,19 +21,14 @@ from napari_cebra.pipeline.behaviour import (
     read_variables,
     table_variables,
 )
-from napari_cebra.pipeline.placed import AtTimes, Placed, SameRows
+from napari_cebra.pipeline.placed import Placed, SameRows
 from napari_cebra.recording import (
-    Alignment,
     ClockMap,
     FrameGaps,
     InvalidInput,
     Progress,
     Recording,
-    align_onsets,
-    align_pulses,
-    find_gaps,
 )
-from napari_cebra.recording.clock.frames import rising_times
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -43,34 +44,6 @@ BEHAVIOUR, STIMULUS_LOG = "Aligning the behaviour", "Aligning the stimulus"
 
 ALIGNED = "align clocks"
 """The step in the provenance that says how."""
-
-_UNEVEN = 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class LogAlignment:
-    """How one log came onto the imaging clock.
-
-    Parameters
-    ----------
-    what : str
-        "behaviour" or "stimulus".
-    clock : ClockMap
-        From the clock of the log (from row numbers, by "rates") to that of imaging.
-    fit : Alignment or None
-        Pairs and residuals, where there were pulses or onsets.
-    pulses, imaging : (n,), (m,) float64
-        Pulses of the log, already on the imaging clock, and those of imaging.
-    methods : dict
-        What was done to each variable, in words.
-    """
-
-    what: str
-    clock: ClockMap
-    fit: Alignment | None
-    pulses: np.ndarray
-    imaging: np.ndarray
-    methods: dict[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,19 +108,22 @@ def aligning(
         yield Progress(0, 0, "", STIMULUS_LOG)
         stimulus_log = table_of(source.stimulus_log)
     yield Progress(0, 0, "", FRAMES)
-    recording, gaps, notes = _on_frame_clock(recording, source, align, table)
+    recording, gaps, notes = on_frame_clock(recording, source, align, table)
+    clocked = table is not None and align.behaviour.method != "same rows"
+    clocked |= stimulus_log is not None
+    at = frame_times_of(recording) if clocked else None
     logs: list[LogAlignment] = []
     if table is not None:
         yield Progress(0, 0, "", BEHAVIOUR)
         placed: Placed = SameRows()
-        if align.behaviour.method != "same rows":
-            at, column = _frame_times(recording), source.time_column
-            placed, log = _placed("behaviour", table, column, align.behaviour, at)
+        if at is not None and align.behaviour.method != "same rows":
+            column = source.time_column
+            placed, log = place_log("behaviour", table, column, align.behaviour, at)
             logs.append(log)
             table, placed = _events_on_frames(table, log.clock, at, placed)
             if variables is None:
                 variables = table_variables(table, source, target)
-            clocks = (column, _own_column(align.behaviour))
+            clocks = (column, _own_column(align.behaviour, source.variables))
             variables = [v for v in variables if v.name not in clocks]
         else:
             table = table.on_frames(
@@ -156,15 +132,15 @@ def aligning(
         recording = attach_table(
             recording, table, source, target, variables=variables, placed=placed
         )
-    if stimulus_log is not None:
+    if at is not None and stimulus_log is not None:
         yield Progress(0, 0, "", STIMULUS_LOG)
         if source.shown_column is None:
             raise InvalidInput(
                 f"Name the column of {stimulus_log.name} that holds the number of the "
                 "stimulus frame."
             )
-        at, column = _frame_times(recording), source.stimulus_time_column
-        on, log = _placed("stimulus", stimulus_log, column, align.stimulus, at)
+        column = source.stimulus_time_column
+        on, log = place_log("stimulus", stimulus_log, column, align.stimulus, at)
         logs.append(log)
         recording = attach_shown(recording, stimulus_log, source, on)
         recording = recording.with_step("read stimulus log", stimulus_log.name)
@@ -220,36 +196,6 @@ def without_tables(
     )
 
 
-def _on_frame_clock(
-    recording: Recording, source: SourceConfig, align: AlignConfig, table: Table | None
-) -> tuple[Recording, FrameGaps | None, list[str]]:
-    """Give the frames their times, and find where frames were dropped."""
-    times, n = recording.frame_times, recording.n_frames
-    if align.frames is not None:
-        times = _one_per_frame(read_times(align.frames), align.skip, n)
-    elif table is not None and align.behaviour.method == "same rows":
-        table.check_length(n, recording.name)
-        if source.time_column is not None:
-            times = table.frame_times(source.time_column, align.behaviour.per_second)
-    if times is None or n < 2:
-        return recording, None, []
-    gaps = find_gaps(times)
-    notes = []
-    if gaps.after.size > _UNEVEN * n:
-        notes = [
-            f"The frame times are too uneven to tell dropped frames from late ones "
-            f"({gaps.after.size} steps of more than one and a half intervals)."
-        ]
-        return replace(recording, frame_times=times), None, notes
-    rate, paced = recording.traces.rate, 1 / gaps.interval
-    if rate is not None and abs(paced / rate - 1) > 0.01:
-        notes = [
-            f"The frames came at {paced:.4g} Hz by their times, not at the {rate:.4g} "
-            "Hz of the recording."
-        ]
-    return replace(recording, frame_times=times), gaps, notes
-
-
 def _events_on_frames(
     table: Table, clock: ClockMap, at: np.ndarray, placed: Placed
 ) -> tuple[Table, Placed]:
@@ -261,82 +207,9 @@ def _events_on_frames(
     return table.moved(clock.to).on_frames(at.size, at, "the recording"), SameRows()
 
 
-def _one_per_frame(times: np.ndarray, skip: int | None, n_frames: int) -> np.ndarray:
-    first = skip or 0
-    if (skip is None and times.size != n_frames) or times.size < first + n_frames:
-        hint = (
-            "say how many of them come before the first frame"
-            if times.size > n_frames and skip is None
-            else "choose the log of this recording"
-        )
-        after = f" after the {skip} that are skipped" if skip else ""
-        raise InvalidInput(
-            f"There are {times.size - first} frame times{after} for {n_frames} imaging "
-            f"frames; {hint}."
-        )
-    return rising_times(times[first : first + n_frames], "frame times")
-
-
-def _frame_times(recording: Recording) -> np.ndarray:
-    if recording.frame_times is None:
-        raise InvalidInput(
-            "The frame rate is not known, so the imaging frames have no times; give "
-            "the rate in step 1, or a file with the time of each frame."
-        )
-    return recording.frame_times
-
-
-def _own_column(log: LogConfig) -> str | None:
+def _own_column(log: LogConfig, file: str | None) -> str | None:
     """Return the column of a log that holds its pulses, which are no variable."""
     pulses = log.pulses
-    return None if pulses is None or pulses.file is not None else pulses.column
-
-
-def _placed(
-    what: str, table: Table, column: str | None, log: LogConfig, at: np.ndarray
-) -> tuple[AtTimes, LogAlignment]:
-    """Bring one log onto the imaging clock."""
-    fit, source, target = None, np.zeros(0), np.zeros(0)
-    if log.method == "rates":
-        own = np.arange(table.n_rows, dtype=np.float64)
-        if log.rate is None:
-            raise InvalidInput(
-                f"Give the rows per second of {table.name}, by which its rows are to "
-                "be counted."
-            )
-        clock = ClockMap.from_rates(1.0, log.rate, 0.0, log.start_s)
-    else:
-        rows = row_times(table, column, log.per_second)
-        if rows is None:
-            raise InvalidInput(
-                f"{table.name} has {table.n_rows} rows for {at.size} imaging frames "
-                f"and no times of its own; name the column that holds its times."
-            )
-        own = rising_times(rows, f"times of {table.name}")
-        clock = ClockMap(offset=log.start_s)
-    if log.method in ("pulses", "onsets"):
-        source = own if log.pulses is None else read_times(log.pulses, table)
-        target = at if log.imaging is None else read_times(log.imaging, table)
-        if log.method == "onsets":
-            fit = align_onsets(
-                source, target, tolerance_s=log.tolerance_s, min_match=log.min_match
-            )
-        else:
-            fit = align_pulses(
-                source,
-                target,
-                pin=log.pin,
-                tolerance_s=log.tolerance_s,
-                min_match=log.min_match,
-            )
-        clock = fit.clock
-    placed = AtTimes(clock.to(own), at, log, what)
-    if not (placed.times[0] <= at[-1] and placed.times[-1] >= at[0]):
-        raise InvalidInput(
-            f"{table.name} runs from {placed.times[0]:.3f} to {placed.times[-1]:.3f} s "
-            f"on the imaging clock, but imaging from {at[0]:.3f} to {at[-1]:.3f} s; "
-            "check the start, the unit of its times, or choose the log of this "
-            "recording."
-        )
-    logged = LogAlignment(what, clock, fit, clock.to(source), target, placed.methods)
-    return placed, logged
+    if pulses is None or pulses.file not in (None, file):
+        return None
+    return pulses.column

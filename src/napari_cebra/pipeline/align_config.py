@@ -68,6 +68,9 @@ class LogConfig:
         Pulses or onsets on the clock of the log; default its rows' times.
     imaging : TimesConfig, optional
         The same on the imaging clock; default the times of the imaging frames.
+    times : TimesConfig, optional
+        File with the time of each row, such as the pulses of a camera; default
+        the time column of the log.
     pin : {"first", "last", "both"}, optional
         Which pulses are known to be the same, where all intervals are alike.
     tolerance_s : float
@@ -93,6 +96,7 @@ class LogConfig:
     method: AlignMethod = "same rows"
     pulses: TimesConfig | None = None
     imaging: TimesConfig | None = None
+    times: TimesConfig | None = None
     pin: Pin | None = None
     tolerance_s: float = 0.01
     min_match: float = 0.8
@@ -104,7 +108,7 @@ class LogConfig:
     longest_gap_s: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("pulses", "imaging"):
+        for name in ("times", "pulses", "imaging"):
             _nested(self, name, TimesConfig)
         one_of("method", self.method, get_args(AlignMethod))
         one_of("discrete", self.discrete, get_args(Discrete))
@@ -169,7 +173,7 @@ class AlignConfig:
         of_logs = [
             times
             for log in (self.behaviour, self.stimulus)
-            for times in (log.pulses, log.imaging)
+            for times in (log.times, log.pulses, log.imaging)
         ]
         named = [t.file for t in (self.frames, *of_logs) if t is not None]
         return tuple(dict.fromkeys(file for file in named if file is not None))

@@ -47,9 +47,11 @@ class SourceConfig:
     Parameters
     ----------
     stack : str, optional
-        Imaging stack: TIFF (or the first of a numbered series), npy, HDF5, zarr.
+        Imaging stack, of any kind that `io.open_stack` reads.
     dataset, axes : str, optional
         Data set inside the file, and its order of axes ("TYX").
+    channel, plane : int, optional
+        Of a stack that has several, from 0.
     rate : float, optional
         Imaging frames per second, where the file does not say or is wrong.
     rois : str, optional
@@ -101,6 +103,8 @@ class SourceConfig:
     stack: str | None = None
     dataset: str | None = None
     axes: str | None = None
+    channel: int | None = None
+    plane: int | None = None
     rate: float | None = None
     rois: str | None = None
     traces: str | None = None
@@ -125,6 +129,12 @@ class SourceConfig:
     stimulus_time_column: str | None = None
     movie: str | None = None
     movie_rate: float | None = None
+
+    @property
+    def select(self) -> dict[str, int]:
+        """Channel and plane as `io.open_stack` takes them."""
+        chosen = {"C": self.channel, "Z": self.plane}
+        return {axis: at for axis, at in chosen.items() if at is not None}
 
     def __post_init__(self) -> None:
         for name in ("rate", "movie_rate", "bin_s"):

@@ -52,6 +52,11 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
             "Columns were named, but no table that holds them; give the table of "
             "variables too."
         )
+    if source.variables is None and config.align.behaviour.method != "same rows":
+        raise InvalidInput(
+            "There is no table whose rows could be aligned; give the table of "
+            "variables too."
+        )
     aligned = yield from aligning(recording, source, config.align, config.target)
     recording = aligned.recording
     movie = None
@@ -96,7 +101,7 @@ def _from_stack(config: PipelineConfig) -> Generator[Progress, None, Recording]:
             "tiles of N × N pixels."
         )
     with open_stack(
-        source.stack, axes=source.axes, dataset=source.dataset, rate=source.rate
+        source.stack, source.axes, source.dataset, source.rate, source.select
     ) as stack:
         shape = stack.shape[1:]
         if source.rois.startswith("grid:"):

@@ -30,8 +30,8 @@ def estimate_motion(
 def corrected_stack(stack: Stack, motion: Motion | None) -> Stack:
     """Return the stack with its motion undone as it is read.
 
-    Of the same name, rate and source; closing it leaves `stack` open. Without
-    a motion, `stack` itself.
+    Of the same name, rate, pixel size and source; closing it leaves `stack`
+    open. Without a motion, `stack` itself.
 
     Raises
     ------
@@ -43,7 +43,9 @@ def corrected_stack(stack: Stack, motion: Motion | None) -> Stack:
     from napari_cebra.io import Stack
 
     frames = CorrectedFrames(stack, motion)
-    return Stack(frames, stack.name, stack.axes, stack.rate, stack.source)
+    return Stack(
+        frames, stack.name, stack.axes, stack.rate, stack.source, stack.pixel_um
+    )
 
 
 def with_motion(recording: Recording, motion: Motion | None) -> Recording:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cebra.traces import DffSettings, dff, neuropil_rings
-from napari_cebra.traces.artefacts import artefacts_of, bad_frames_of
+from napari_cebra.traces.artefacts import (
+    ARTEFACT,
+    BAD_FRAME,
+    artefacts_of,
+    bad_frames_of,
+    frames_marked,
+)
+from napari_cebra.traces.motion import FAILED
 from napari_cebra.traces.preview import SharedCourse, shared_course
 from napari_cebra.traces.quality import TraceQuality, trace_quality
 
@@ -120,14 +127,16 @@ def trace_notes(
             f"There is little room for the neuropil ring of {_of(short, ids)}, so the "
             "neuropil is noisy there."
         )
-    for frames, what in (
-        (artefacts_of(recording), "artefacts"),
-        (bad_frames_of(recording), "marked as bad"),
+    for reason, what in (
+        (ARTEFACT, "are artefacts"),
+        (BAD_FRAME, "are marked as bad"),
+        (FAILED, "could not be registered"),
     ):
+        frames = frames_marked(recording, reason)
         if frames.any():
             notes.append(
-                f"{int(frames.sum())} of {frames.size} frames are {what}: no fit has "
-                "seen them, and they are not used."
+                f"{int(frames.sum())} of {frames.size} frames {what}: no fit has seen "
+                "them, and they are not used."
             )
     return tuple(notes)
 
@@ -158,9 +167,9 @@ def counted(n: int) -> str:
 
 def naming(ids: Iterable[int]) -> str:
     """Return "ROI 3, 7, 9 and others"."""
-    ids = [str(roi) for roi in ids]
-    others = " and others" if len(ids) > _NAMED else ""
-    return f"ROI {', '.join(ids[:_NAMED])}{others}"
+    names = [str(roi) for roi in ids]
+    others = " and others" if len(names) > _NAMED else ""
+    return f"ROI {', '.join(names[:_NAMED])}{others}"
 
 
 def flagged_text(n: int, total: int) -> str:

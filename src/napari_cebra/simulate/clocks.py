@@ -64,8 +64,8 @@ def write_three_clocks(folder: str | os.PathLike[str], seed: int = 0) -> ThreeCl
     """
     folder, rng = Path(folder), np.random.default_rng([seed, 0xC10C])
     numbers = np.arange(_FRAMES)
-    for row, count in _GAPS.items():
-        numbers[row + 1 :] += count
+    for last, count in _GAPS.items():
+        numbers[last + 1 :] += count
     at = _BEGIN + numbers / _RATE
     behaviour = ClockMap(1.0344, 0.0).then(ClockMap(1.0, 120.0)).inverse()
     stimulus = ClockMap(0.9995, 431.7).inverse()

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cebra.recording import InvalidInput
+from napari_cebra.traces.motion.result import FAILED
 from napari_cebra.traces.noise import noise
 
 if TYPE_CHECKING:
@@ -86,15 +87,20 @@ def mark_artefacts(recording: Recording, frames: np.ndarray) -> Recording:
 
 def artefacts_of(recording: Recording) -> np.ndarray:
     """Return the (T,) frames that are marked as artefacts."""
-    return _marked(recording, ARTEFACT)
+    return frames_marked(recording, ARTEFACT)
 
 
 def bad_frames_of(recording: Recording) -> np.ndarray:
-    """Return the (T,) frames that were known to be bad when they were loaded."""
-    return _marked(recording, BAD_FRAME)
+    """Return the (T,) frames that no fit may see, whatever the settings.
+
+    Those that were known to be bad when they were loaded, and those whose motion
+    could not be estimated.
+    """
+    return frames_marked(recording, BAD_FRAME) | frames_marked(recording, FAILED)
 
 
-def _marked(recording: Recording, reason: str) -> np.ndarray:
+def frames_marked(recording: Recording, reason: str) -> np.ndarray:
+    """Return the (T,) frames that are not used for this reason."""
     if reason not in recording.reasons:
         return np.zeros(recording.n_frames, bool)
     return recording.invalid_because == recording.reasons.index(reason)

@@ -101,6 +101,5 @@ class Ticks(_Mark):
         column = np.floor((self._at[first:last] - view.left()) / pixel)
         kept = first + np.flatnonzero(np.diff(column, prepend=-1) > 0)
         painter.setPen(self._pen)
-        painter.drawLines(
-            [QLineF(at, self._low, at, self._high) for at in self._at[kept]]
-        )
+        for at in self._at[kept]:
+            painter.drawLine(QLineF(at, self._low, at, self._high))

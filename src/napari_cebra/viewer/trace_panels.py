@@ -58,7 +58,7 @@ class TracePanels(PlotView):
             pen = pg.mkPen(colour, width=width)
             self.lines[name] = self.plots[panel].plot(pen=pen, connect=connect)
         first.setLabel("left", "Counts")
-        self.plots["events"].setLabel("left", "Events (× noise)")
+        self.plots["events"].setLabel("left", "× noise")
         last = self.plots["variable"]
         self.borders = Borders(last.getViewBox())
         last.addItem(self.borders, ignoreBounds=True)

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 _WHERE = {
+    "AlignDock": "step_docks",
     "CebraDock": "cebra_dock",
     "LatentsDock": "latents_dock",
     "LoadDock": "step_docks",
@@ -13,7 +14,14 @@ _WHERE = {
     "TracesDock": "traces_dock",
 }
 
-__all__ = ["CebraDock", "LatentsDock", "LoadDock", "RoisDock", "TracesDock"]
+__all__ = [
+    "AlignDock",
+    "CebraDock",
+    "LatentsDock",
+    "LoadDock",
+    "RoisDock",
+    "TracesDock",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -83,10 +83,8 @@ class AlignStep(Step):
             form.valueChanged.connect(self._on_form)
         for times, message in (
             (self.frames.times, self.frames.message),
-            (self.behaviour.pulses, self.behaviour.message),
-            (self.behaviour.imaging, self.behaviour.message),
-            (self.stimulus.log.pulses, self.stimulus.log.message),
-            (self.stimulus.log.imaging, self.stimulus.log.message),
+            *((times, self.behaviour.message) for times in self.behaviour.files),
+            *((times, self.stimulus.log.message) for times in self.stimulus.log.files),
         ):
             times.fileChosen.connect(self._reader(times, message))
         self.stimulus.fileChosen.connect(self._on_stimulus_file)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_cebra.pipeline.align_words import to_align
 from napari_cebra.pipeline.behaviour import is_row_by_row
+from napari_cebra.widgets import preferences
 from napari_cebra.widgets.column_form import ColumnForm, Columns
 from napari_cebra.widgets.form_rows import (
     Choice,
@@ -127,13 +128,13 @@ class BehaviourForm(QWidget):
         self._likelihood = add(
             self._settings,
             "Least likelihood",
-            Real(0.0, 1.0, 0.6, decimals=2, step=0.05),
+            Real(0.0, 1.0, _remembered("likelihood", 0.6), step=0.05),
             "Positions the tracker was less sure of are not used",
         )
         self._gap = add(
             self._settings,
             "Fill gaps up to",
-            Whole(0, 10_000, 10, "rows"),
+            Whole(0, 10_000, int(_remembered("longest_gap", 10)), "rows"),
             "Gaps without a position that are filled in by a straight line; longer "
             "ones stay empty",
         )
@@ -213,6 +214,8 @@ class BehaviourForm(QWidget):
     def _read_again(self, *_: object) -> None:
         """Read the same file with other settings."""
         if self._read is not None:
+            preferences.remember("likelihood", self._likelihood.value())
+            preferences.remember("longest_gap", self._gap.value())
             self.tableChosen.emit(self.reading())
             self._on_changed()
 
@@ -233,6 +236,11 @@ class BehaviourForm(QWidget):
 
     def _on_changed(self, *_: object) -> None:
         self.valueChanged.emit(self.value())
+
+
+def _remembered(name: str, default: float) -> float:
+    kept = preferences.recall(name, default)
+    return kept if isinstance(kept, int | float) else default
 
 
 def _empty_rows(columns: Sequence[ColumnSummary]) -> str:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_cebra.widgets import docks
+from napari_cebra.widgets.align_step import AlignStep
 from napari_cebra.widgets.decode_step import DecodeStep
+from napari_cebra.widgets.detect_step import DetectStep
 from napari_cebra.widgets.hypotheses_step import HypothesesStep
 from napari_cebra.widgets.load_step import LoadStep
+from napari_cebra.widgets.motion_step import MotionStep
 from napari_cebra.widgets.project_step import ExportStep
 from napari_cebra.widgets.shares_step import SharesStep
-from napari_cebra.widgets.steps_dock import StepsDock
+from napari_cebra.widgets.steps_dock import EXTRA, StepsDock
 from napari_cebra.widgets.traces_step import TracesStep
 from napari_cebra.widgets.train_step import TrainStep
 
@@ -59,7 +62,10 @@ class CebraDock(StepsDock):
         """Return all steps; what not every recording needs has no number."""
         session = self.session
         self.load = LoadStep(session)
+        self.motion = MotionStep(session)
+        self.detect = DetectStep(session)
         self.traces = TracesStep(session)
+        self.align = AlignStep(session)
         self.train = TrainStep(session)
         self.decode = DecodeStep(session)
         self.shares = SharesStep(session)
@@ -67,7 +73,10 @@ class CebraDock(StepsDock):
         self.export = ExportStep(session)
         return [
             (1, self.load),
+            (EXTRA, self.motion),
+            (EXTRA, self.detect),
             (2, self.traces),
+            (EXTRA, self.align),
             (3, self.train),
             (4, self.decode),
             (5, self.shares),

@@ -117,12 +117,13 @@ class DetectStep(Step):
     def main_action(self) -> None:
         """Find cells in the background."""
         stack, settings = self._stack(), self.value()
+        still = self.session.workspace.still
         given_diameter(stack, settings)  # refused before the stack is read
         preferences.remember("detection", self.form.value().to_json())
         self.start_job(
             "detection",
             "Finding cells",
-            lambda: detect(stack, settings),
+            lambda: detect(still, settings),
             lambda found: self._on_found(found, stack),
             stopped_text="Cancelled; the ROIs from before are kept.",
         )
@@ -158,10 +159,11 @@ class DetectStep(Step):
 
     def _make_preview(self) -> None:
         stack, settings = self._stack(), self.form.value()
+        still = self.session.workspace.still
         self.start_job(
             "detection",
             "Reading the stack",
-            lambda: summary_images(stack, settings),
+            lambda: summary_images(still, settings),
             lambda images: self._on_images(images, stack),
             stopped_text="The preview was cancelled.",
         )

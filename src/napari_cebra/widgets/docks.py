@@ -23,6 +23,7 @@ _CLASSES = {
     CEBRA: "CebraDock",
     LOAD: "LoadDock",
     ROIS: "RoisDock",
+    ALIGN: "AlignDock",
     LATENTS: "LatentsDock",
     TRACES: "TracesDock",
 }

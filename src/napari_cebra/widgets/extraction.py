@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_cebra.pipeline.roi_traces import RoiTraces
     from napari_cebra.pipeline.trace_report import TraceReport
     from napari_cebra.traces import Extraction
+    from napari_cebra.traces.motion import Motion
     from napari_cebra.widgets.opening import Accompaniment
     from napari_cebra.widgets.roi_form import RoiChoice
 
@@ -43,6 +44,7 @@ def extracting(
     rois: RoiSet | None,
     settings: DffSettings,
     accompaniment: Accompaniment,
+    motion: Motion | None = None,
 ) -> Generator[Progress, None, Extracted]:
     """Take traces from the stack, or from a file of ROIs that brings its own.
 
@@ -57,6 +59,8 @@ def extracting(
     settings : DffSettings
     accompaniment : Accompaniment
         Variables and stimulus to attach.
+    motion : Motion, optional
+        Of the stack, to be undone as it is read.
     """
     yield Progress(0, 0, "", "Reading the ROIs")
     step: tuple[str, dict[str, Any]] | None = None
@@ -72,7 +76,7 @@ def extracting(
         raise InvalidInput("There is no stack to take traces from; load one in step 1.")
     if rois is None:
         rois = RoiSet.grid(stack.shape[1:], choice.tile)
-    made = yield from roi_traces(stack, rois, settings)
+    made = yield from roi_traces(stack, rois, settings, motion)
     if step is not None:
         recording = made.recording.with_step(step[0], str(choice.path), **step[1])
         made = replace(made, recording=recording)

@@ -17,7 +17,7 @@ from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.form_rows import Choice
 from napari_cebra.widgets.path_field import PathField
 from napari_cebra.widgets.recognise import recognising
-from napari_cebra.widgets.source_form import Recognised, SourceForm
+from napari_cebra.widgets.source_form import HAS_RATE, Recognised, SourceForm
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class LoadStep(Step):
         if path != self._awaited:
             return  # another file was chosen in the meantime
         self.source.set_recognised(found)
-        if found.kind in ("stack", "suite2p", "traces") and found.rate is None:
+        if found.kind in HAS_RATE and found.rate is None:
             self.message.info(
                 "The file does not say its frame rate; enter it above, or leave it "
                 "unknown and work in frames."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 
-from napari_cebra.pipeline.align_config import LogConfig
+from napari_cebra.pipeline.align_config import LogConfig, TimesConfig
 from napari_cebra.recording import InvalidInput
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.form_rows import Choice, Real, add, form, set_row_visible
@@ -27,6 +27,7 @@ _METHODS: dict[AlignMethod, str] = {
     "times": "its times are on the imaging clock",
     "rates": "its rate and start alone",
 }
+_IN_A_FILE = object()
 _PINS = (
     (None, "found by their intervals"),
     ("first", "the first is the same in both"),
@@ -75,8 +76,9 @@ class LogForm(QWidget):
         self._time = add(
             rows,
             "Time",
-            Choice([(None, "none")]),
-            "Column with the time of each row, on the clock of this log",
+            Choice([(None, "none"), (_IN_A_FILE, "in another file …")]),
+            "Column with the time of each row, on the clock of this log; or another "
+            "file that holds it, such as the recorded pulses of a camera",
         )
         self._unit = add(rows, "Unit", UnitChoice(), "Of that column")
         self._rate = add(
@@ -92,10 +94,12 @@ class LogForm(QWidget):
             Real(-1e9, 1e9, 0, "s", decimals=4, step=0.1),
             "Imaging time of the first row, or at which the clock of this log says 0",
         )
+        self.row_times = TimesForm(f"time of each row of the {what} log", "none")
         self.pulses = TimesForm(f"pulses of the {what} log", "the times of its rows")
         self.imaging = TimesForm(
             "same pulses on the imaging clock", "the times of the imaging frames"
         )
+        self._rows_box = _box("Times of the rows", self.row_times)
         self._boxes = [
             _box("Pulses in this log", self.pulses),
             _box("The same pulses on the imaging clock", self.imaging),
@@ -145,7 +149,7 @@ class LogForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(12 if what == "behaviour" else 0, 0, 0, 0)
         column.setSpacing(5)
-        for part in (main, *self._boxes, self.details, self.message):
+        for part in (main, self._rows_box, *self._boxes, self.details, self.message):
             column.addWidget(part)
 
         for choice in (
@@ -155,7 +159,8 @@ class LogForm(QWidget):
             choice.currentIndexChanged.connect(self._on_changed)
         for number in (
             *(self._rate, self._start, self._tolerance),
-            *(self._match, self._gap, self._unit, self.pulses, self.imaging),
+            *(self._match, self._gap, self._unit),
+            *(self.row_times, self.pulses, self.imaging),
         ):
             number.valueChanged.connect(self._on_changed)
         self._on_changed()
@@ -179,6 +184,9 @@ class LogForm(QWidget):
         """Choose."""
         blocked = self.blockSignals(True)
         self._method.setValue(value.method)
+        self.row_times.setValue(value.times)
+        if value.times is not None:
+            self._time.setValue(_IN_A_FILE)
         self.pulses.setValue(value.pulses)
         self.imaging.setValue(value.imaging)
         self._pin.setValue(value.pin)
@@ -193,13 +201,19 @@ class LogForm(QWidget):
         self.blockSignals(blocked)
         self._on_changed()
 
+    @property
+    def files(self) -> tuple[TimesForm, ...]:
+        """Forms of files beside the log."""
+        return self.row_times, self.pulses, self.imaging
+
     def method(self) -> AlignMethod:
         """Return how it is aligned."""
         return self._method.value()  # type: ignore[return-value]
 
     def time_column(self) -> str | None:
         """Return the column of this log that holds its times."""
-        return self._time.value()  # type: ignore[return-value]
+        column = self._time.value()
+        return None if column is _IN_A_FILE else column  # type: ignore[return-value]
 
     def set_columns(
         self, names: Iterable[str], time: str | None, has_clock: bool = False
@@ -207,8 +221,11 @@ class LogForm(QWidget):
         """Offer the columns of the log, with the likely one of its times."""
         items = [(name, name) for name in names]
         first = "as the file says" if has_clock else "none"
-        self._time.set_items([(None, first), *items])
-        self._time.setValue(time)
+        in_a_file = self._time.value() is _IN_A_FILE
+        last = (_IN_A_FILE, "in another file …")
+        self._time.set_items([(None, first), *items, last])
+        if not in_a_file:
+            self._time.setValue(time)
         if self.pulses.path.value() is None:
             self.pulses.set_columns(name for name, _ in items)
 
@@ -226,7 +243,9 @@ class LogForm(QWidget):
             changes["rate"] = self._rate.value() or None
         if method in ("rates", "times"):
             changes["start_s"] = self._start.value()
-        if method != "rates":
+        if self._has_times_in_a_file():
+            changes["times"] = self._row_times()
+        elif method != "rates":
             changes["per_second"] = self._unit.value()
         if method != "same rows":
             changes["resampling"] = self._resampling.value()
@@ -234,17 +253,31 @@ class LogForm(QWidget):
             changes["longest_gap_s"] = self._gap.value() or None
         return replace(LogConfig(method), **changes)
 
+    def _has_times_in_a_file(self) -> bool:
+        by_row = self.method() in ("same rows", "rates")
+        return self._time.value() is _IN_A_FILE and not by_row
+
+    def _row_times(self) -> TimesConfig:
+        times = self.row_times.value()
+        if times is None or times.file is None:
+            raise InvalidInput(
+                f"Choose the file that holds the times of the rows of the {self._what} "
+                "log, or the column that does."
+            )
+        return times
+
     def _on_changed(self, *_: object) -> None:
         method = self.method()
         paired = method in ("pulses", "onsets")
         of_variables = self._what == "behaviour"
         for field, wanted in (
             (self._time, method != "rates"),
-            (self._unit, method != "rates" and self._time.value() is not None),
+            (self._unit, method != "rates" and self.time_column() is not None),
             (self._rate, method == "rates"),
             (self._start, method in ("rates", "times")),
         ):
             set_row_visible(self._rows, field, wanted)
+        self._rows_box.setVisible(self._has_times_in_a_file())
         for box in self._boxes:
             box.setVisible(paired)
         for field, wanted in (

@@ -50,7 +50,7 @@ class MotionStep(Step):
         self.words.setWordWrap(True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.words.setToolTip(
-            "Measured on up to 100 frames spread over the stack. Crisp: the gradient "
+            "Measured on up to 64 frames spread over the stack. Crisp: the gradient "
             "of their mean, which motion blurs"
         )
         self.show_box = QCheckBox("Show the corrected movie")

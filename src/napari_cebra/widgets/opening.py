@@ -139,9 +139,11 @@ def source_config(
             "longest_gap": behaviour.reading.longest_gap,
         }
     if choice.kind == "stack":
+        chosen = dict(choice.select)
         fields |= {"dataset": choice.data_set, "axes": choice.axes or None}
+        fields |= {"channel": chosen.get("C"), "plane": chosen.get("Z")}
         fields["stack"] = _text(path)
-    elif choice.kind == "suite2p":
+    elif choice.kind in ("suite2p", "program"):
         fields["rois"] = _text(path)
     elif choice.kind == "spikes":
         fields |= {"spikes": _text(path), "bin_s": choice.bin_s}

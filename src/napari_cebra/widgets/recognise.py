@@ -12,6 +12,7 @@ from napari_cebra.recording import InvalidInput, Progress
 from napari_cebra.widgets.source_form import (
     TIME_AS_DETECTED,
     TIME_CHOICES,
+    TRACE_KINDS,
     Recognised,
 )
 
@@ -49,11 +50,14 @@ def recognising(
     for kind, look in (
         ("suite2p", _suite2p),
         ("stack", _stack),
+        ("rois", _rois_with_traces),
         ("spikes", _spikes),
         ("traces", _traces),
     ):
         if kind in kinds:
             recognised = look(path, data_set)
+            if recognised is None:
+                continue
             if found.kind == "table":
                 note = "If its columns are variables, choose it as the table below."
                 recognised = replace(recognised, notes=(*recognised.notes, note))
@@ -158,6 +162,25 @@ def _suite2p(path: Path, _: str | None) -> Recognised:
         rate=folder.rate,
         notes=notes,
         lengths=(folder.raw.n_frames,),
+    )
+
+
+def _rois_with_traces(path: Path, _: str | None) -> Recognised | None:
+    """Return what came with ROIs; None where only they are there."""
+    from napari_cebra.io import read_roi_file
+
+    file = read_roi_file(path)
+    if file.activity is None:
+        return None
+    n, accepted = len(file.rois), int(file.rois.accepted.sum())
+    kind = dict(TRACE_KINDS).get(file.activity.kind, file.activity.kind)
+    return Recognised(
+        "program",
+        f"{file.program} · {n} ROIs ({accepted} accepted) × {file.activity.n_frames} "
+        f"frames · {kind}",
+        rate=file.rate,
+        notes=file.notes,
+        lengths=(file.activity.n_frames,),
     )
 
 

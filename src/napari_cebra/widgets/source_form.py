@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 KIND_NAMES = {
     "stack": "Imaging stack",
     "suite2p": "suite2p folder",
+    "program": "ROIs with their traces",
     "traces": "Trace matrix",
     "spikes": "Spike times",
     "project": "CEBRA project",
@@ -35,6 +36,8 @@ TRACE_KINDS = (
     ("rates", "spikes per bin"),
     ("other", "z-scores, or other units"),
 )
+HAS_RATE = ("stack", "suite2p", "program", "traces")
+"""Kinds whose frame rate can be corrected."""
 TIME_AS_DETECTED = "as detected"
 _TIME_AXES = {"rows are time": 0, "columns are time": 1}
 TIME_CHOICES = (TIME_AS_DETECTED, *_TIME_AXES)
@@ -47,7 +50,7 @@ class Recognised:
 
     Parameters
     ----------
-    kind : {"stack", "suite2p", "traces", "spikes", "project"}
+    kind : {"stack", "suite2p", "program", "traces", "spikes", "project"}
         What it can be loaded as.
     facts : str
         Size, type and shape in words.
@@ -216,7 +219,7 @@ class SourceForm(QFrame):
             (self._layout, found.layout is not None),
             (self._axes, len(found.axes_choices) > 1),
             (self._pixel, found.kind == "stack"),
-            (self._rate, found.kind in ("stack", "suite2p", "traces")),
+            (self._rate, found.kind in HAS_RATE),
             (self._trace_kind, found.kind == "traces"),
             (self._bin, found.kind == "spikes"),
         ):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_cebra.widgets.align_step import AlignStep
+from napari_cebra.widgets.detect_step import DetectStep
 from napari_cebra.widgets.load_step import LoadStep
-from napari_cebra.widgets.steps_dock import StepsDock
+from napari_cebra.widgets.motion_step import MotionStep
+from napari_cebra.widgets.steps_dock import EXTRA, StepsDock
 from napari_cebra.widgets.traces_step import TracesStep
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ class LoadDock(StepsDock):
 
 
 class RoisDock(StepsDock):
-    """ROIs, their traces and which of them are used.
+    """Motion, ROIs, their traces and which of them are used.
 
     Parameters
     ----------
@@ -47,5 +50,22 @@ class RoisDock(StepsDock):
 
     def make_steps(self) -> Sequence[tuple[int | str, Step]]:
         """Return the steps from a stack to traces."""
+        self.motion = MotionStep(self.session)
+        self.detect = DetectStep(self.session)
         self.traces = TracesStep(self.session)
-        return [(1, self.traces)]
+        return [(EXTRA, self.motion), (EXTRA, self.detect), (1, self.traces)]
+
+
+class AlignDock(StepsDock):
+    """Brings stimulus and behaviour, each on its own clock, onto the imaging frames.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Injected by napari.
+    """
+
+    def make_steps(self) -> Sequence[tuple[int | str, Step]]:
+        """Return the step that aligns."""
+        self.align = AlignStep(self.session)
+        return [(1, self.align)]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from napari_cebra.widgets.step import Step
 
+EXTRA = "+"
+"""Instead of its number, of a step that not every recording needs."""
+
 _WIDTH = 430  # every page with its scroll bar
 
 

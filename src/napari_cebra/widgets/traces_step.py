@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from napari_cebra.widgets.session import Session
 
 _SETTLE_MS = 250
+_DFF_TITLE = "dF/F and events"
 
 
 class TracesStep(Step):
@@ -53,7 +54,7 @@ class TracesStep(Step):
         self._told: TraceReport | None = None
         self.rois = RoiForm()
         self.dff = DffForm()
-        self.dff_fold = Fold("dF/F and events", self.dff)
+        self.dff_fold = Fold(_DFF_TITLE, self.dff)
         self.dff_fold.setToolTip(
             "Neuropil, baseline, artefacts, events; the selected ROI follows at once, "
             "all others when you pause"
@@ -125,7 +126,7 @@ class TracesStep(Step):
         layer_rois = None
         if choice.source == "layer":
             layer_rois = rois_of_layer(self.session, choice.layer)
-        stack = workspace.stack
+        stack, motion = workspace.stack, workspace.motion
         source = self.session.config.source
         self.session.config = replace(
             self.session.config,
@@ -133,11 +134,11 @@ class TracesStep(Step):
             source=replace(source, rois=rois_text(choice), reextract=choice.reextract),
         )
         preferences.remember("dff", settings.to_json())
-        accompaniment = self.session.accompaniment
+        company = self.session.accompaniment
         self.start_job(
             "extraction",
             "Extracting",
-            lambda: extracting(stack, choice, layer_rois, settings, accompaniment),
+            lambda: extracting(stack, choice, layer_rois, settings, company, motion),
             self._on_extracted,
             stopped_text="Extraction was cancelled; the traces from before are kept.",
         )
@@ -151,7 +152,8 @@ class TracesStep(Step):
         )
         if stack is None and recording is None:
             self.announce(
-                "locked", reason="Nothing is open: load a recording in step 1 first."
+                "locked",
+                reason="Nothing is open: load a recording first, in the step Load.",
             )
         elif stack is None and self.rois.value().path is None:
             n = recording.traces.n_rois if recording is not None else 0
@@ -169,6 +171,11 @@ class TracesStep(Step):
         has_raw = recording is not None and recording.raw is not None
         self.dff.set_neuropil_available(
             recording is None or not has_raw or recording.neuropil is not None
+        )
+        ready = stack is None and recording is not None and not has_raw
+        self.dff_fold.setEnabled(not ready)
+        self.dff_fold.setTitle(
+            "dF/F and events: the traces came ready" if ready else _DFF_TITLE
         )
         rate = getattr(recording, "rate", None) or getattr(stack, "rate", None)
         self.dff.set_rate(rate)
@@ -260,12 +267,13 @@ class TracesStep(Step):
         extracted = result.recording.rois
         if not same_masks(workspace.rois, extracted):
             workspace.set_rois(extracted, forget_history=workspace.rois is None)
-        self._take(result)
+        n = result.recording.traces.n_rois
+        self._take(result, f"{counted(n)} extracted; none is flagged.")
         self.session.autosave()
         self.session.show_traces()
         self.completed.emit()
 
-    def _take(self, result: Extracted) -> None:
+    def _take(self, result: Extracted, said: str) -> None:
         """Set the recording and what is known of it; the same ROIs stay selected."""
         workspace = self.session.workspace
         picked = workspace.selection.rois
@@ -276,8 +284,7 @@ class TracesStep(Step):
         if result.report.notes:
             self.message.warning("\n".join(result.report.notes))
         else:
-            total = result.recording.traces.n_rois
-            self.message.info(f"{counted(total)} extracted; none is flagged.")
+            self.message.info(said)
 
     def _on_trace_state(self) -> None:
         """Show what was found out of traces that were loaded, and what is tried."""
@@ -332,7 +339,8 @@ class TracesStep(Step):
             workspace.trace_state.trying,
             applied_settings(result.recording),
         )
-        self._take(result)
+        n = result.recording.traces.n_rois
+        self._take(result, f"Traces of {counted(n)} computed; none is flagged.")
         self.session.autosave()
         if trying != applied:  # the person went on
             workspace.trace_state.try_settings(trying)

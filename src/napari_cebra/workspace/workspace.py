@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from napari_cebra.pipeline.motion import corrected_stack
 from napari_cebra.workspace.index_map import IndexMap
 from napari_cebra.workspace.selection import Selection
 from napari_cebra.workspace.timeline import Timeline
@@ -96,6 +97,13 @@ class Workspace:
     def motion(self) -> Motion | None:
         """The motion that is undone as the stack is read for traces."""
         return self._motion
+
+    @property
+    def still(self) -> Stack | None:
+        """The open stack with its motion undone, where that was estimated."""
+        return (
+            None if self._stack is None else corrected_stack(self._stack, self._motion)
+        )
 
     @property
     def rois(self) -> RoiSet | None:

@@ -70,7 +70,7 @@ def test_codes_and_flags_are_discrete(name, values) -> None:
         ("v_cm_s", "cm/s"),
         ("speed_cm/s", "cm/s"), ("time_ms", "ms"), ("pupil", ""), ("m", ""),
         ("items", ""),
-        ("T (°C)", "°C"),
+        ("T (°C)", "°C"), ("speed (cm/s)_2", "cm/s"),
     ],
 )  # fmt: skip
 def test_units_in_names(name, unit) -> None:

@@ -101,3 +101,39 @@ def test_a_text_file_that_is_too_large_is_refused_unread(tmp_path) -> None:
         file.write(b"a,b\n1,2\n")
     with pytest.raises(InvalidInput, match="of which at most 256 MB are read"):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("separator", "decimal", "newline"), [(",", ".", "\n"), (";", ",", "\r\n")]
+)
+def test_long_tables_are_read_as_short_ones(tmp_path, separator, decimal, newline):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(30_000, 4)).round(12)
+    values[::97, 2] = np.nan
+    rows = [
+        separator.join("n/a" if np.isnan(v) else repr(float(v)) for v in row)
+        for row in values
+    ]
+    rows = [row.replace(".", decimal) for row in rows]
+    header = separator.join(["a", "b", "a_b", "c"])
+    text = newline.join(["# made on Monday", header, *rows, ""])
+    read = table(tmp_path, text)
+    assert read.names == ("a", "b", "a_b", "c")
+    np.testing.assert_array_equal(np.stack([*read.columns.values()], axis=1), values)
+    # Read cell by cell where a word stands among the numbers.
+    ragged = newline.join([*text.split(newline)[:-2], "1"])
+    with pytest.raises(InvalidInput, match="has 1 cells but the table has 4 columns"):
+        table(tmp_path, ragged)
+
+
+def test_long_poses_are_read_as_short_ones(tmp_path) -> None:
+    rows = ["scorer,n,n,n", "bodyparts,p,p,p", "coords,x,y,likelihood"]
+    rows += [f"{k},{k / 7},{k / 3},{(k % 9) / 8}" for k in range(30_000)]
+    (tmp_path / "long.csv").write_text("\n".join(rows))
+    (tmp_path / "short.csv").write_text("\n".join(rows[:2000]))
+    long, short = (read_table(tmp_path / f"{n}.csv") for n in ("long", "short"))
+    assert long.names == short.names
+    for name in long.names:
+        np.testing.assert_array_equal(
+            long.columns[name][:1990], short.columns[name][:1990]
+        )

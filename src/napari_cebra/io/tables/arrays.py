@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -45,7 +45,8 @@ def table_of_arrays(
         If no array has two rows, or there is no such part.
     """
     told = list(notes)
-    usable = {name: np.asarray(a) for name, a in arrays.items() if _is_usable(a)}
+    plain = {name: _plain(np.asarray(array)) for name, array in arrays.items()}
+    usable = {name: array for name, array in plain.items() if _is_usable(array)}
     wide = [name for name, a in usable.items() if _columns_of(a) > MOST_COLUMNS]
     if wide:
         told.append(
@@ -72,8 +73,18 @@ def table_of_arrays(
     return table.with_clock()
 
 
-def _is_usable(array: Any) -> bool:
-    array = np.asarray(array)
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Bytes as text, dates as seconds from the first, durations as seconds."""
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8", "replace")
+    if array.dtype.kind == "M" and array.size:
+        array = array - array.flat[0]
+    if array.dtype.kind == "m":
+        return array / np.timedelta64(1, "s")
+    return array
+
+
+def _is_usable(array: np.ndarray) -> bool:
     return (
         array.dtype.kind in "iufbU"
         and array.ndim in (1, 2)

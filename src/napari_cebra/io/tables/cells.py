@@ -77,6 +77,19 @@ def table_of_cells(
     return _in_frame_order(table).with_clock()
 
 
+def table_of_numbers(
+    file: str, header: Sequence[Sequence[str]], values: np.ndarray
+) -> Table:
+    """Build a table from (n, columns) numbers and the row above them, if any."""
+    notes: list[str] = []
+    names = _header(header, notes) if header else None
+    if names is None:
+        names = [f"column_{k}" for k in range(values.shape[1])]
+    columns = dict(zip(names, values.T, strict=True))
+    table = Table(file, columns, notes=tuple(notes))
+    return _in_frame_order(table).with_clock()
+
+
 def is_number(cell: str) -> bool:
     """Whether a cell is a number as Python writes it, without underscores."""
     try:

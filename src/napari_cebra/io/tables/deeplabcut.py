@@ -45,7 +45,7 @@ def deeplabcut_of_cells(
             f"Row {ragged + 1} of {file} has {len(rows[ragged])} cells but its header "
             f"has {width}; export the poses again."
         )
-    labels = list(zip(*(row[1:] for row in rows[:count]), strict=True))
+    labels = header_labels(rows[:count])
     try:
         values = np.empty((len(rows) - count, len(labels)))
         step = max(1, BLOCK // width)
@@ -60,6 +60,11 @@ def deeplabcut_of_cells(
             f"({error}); export the poses again."
         ) from error
     return poses(file, labels, values, likelihood, longest_gap)
+
+
+def header_labels(rows: Sequence[Sequence[str]]) -> list[Label]:
+    """Return the labels of the columns from the rows of the header."""
+    return list(zip(*(row[1:] for row in rows), strict=True))
 
 
 def is_pose(labels: Sequence[Label]) -> bool:

@@ -9,7 +9,7 @@ _UNIT = (
     r"rad(?:ians?)?|m?Hz|kHz|mV|V|[µu]s|ms|s|sec|seconds?|min|px|pixels?|lux|a\.?u\.?|%"
 )
 # "speed (cm/s)", "speed [cm/s]", "pos_cm", "speed cm/s", "speed_cm_s"
-_BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]{1,20}?)\s*[)\]]\s*$")
+_BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]{1,20}?)\s*[)\]](?:_\d+)?\s*$")
 _SUFFIX = re.compile(rf"[A-Za-z0-9][ _.]({_UNIT})$")
 _PER_SECOND = re.compile(r"[_ ](cm|mm|m|deg|rad)_s$", re.IGNORECASE)
 

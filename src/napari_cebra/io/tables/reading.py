@@ -11,7 +11,7 @@ import numpy as np
 from napari_cebra.io.damage import reading
 from napari_cebra.io.tables import deeplabcut
 from napari_cebra.io.tables.arrays import table_of_arrays
-from napari_cebra.io.tables.cells import table_of_cells
+from napari_cebra.io.tables.cells import table_of_cells, table_of_numbers
 from napari_cebra.io.tables.events import as_events, is_event_table
 from napari_cebra.io.tables.excel import OLD_EXCEL, excel_cells, is_excel
 from napari_cebra.io.tables.hdf5 import hdf5_arrays
@@ -19,7 +19,12 @@ from napari_cebra.io.tables.matlab import mat5_arrays, mat73_arrays
 from napari_cebra.io.tables.numpy_files import npy_arrays, npz_arrays
 from napari_cebra.io.tables.nwb import nwb_table
 from napari_cebra.io.tables.pandas_frames import pandas_group, read_frame
-from napari_cebra.io.tables.text import decimal_sign, text_cells
+from napari_cebra.io.tables.text import (
+    decimal_sign,
+    long_numbers,
+    read_text,
+    text_cells,
+)
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -91,8 +96,7 @@ def read_table(
     if b"\x89HDF\r\n\x1a\n" in (start[:8], start[512:520]):
         return _of_hdf5(path, part, likelihood, longest_gap)
     _refuse_others(path, start)
-    rows, decimal = text_cells(path)
-    return _of_cells(path, rows, likelihood, longest_gap, decimal, part)
+    return _of_text(path, part, likelihood, longest_gap)
 
 
 def _start_of(path: Path) -> bytes:
@@ -130,6 +134,24 @@ def _refuse_others(path: Path, start: bytes) -> None:
         )
 
 
+def _of_text(
+    path: Path, part: str | None, likelihood: float, longest_gap: int
+) -> Table:
+    text = read_text(path)
+    found = long_numbers(text)
+    if found is not None:
+        header, values = found
+        if deeplabcut.is_deeplabcut_csv(header):
+            labels = deeplabcut.header_labels(header)
+            return deeplabcut.poses(
+                path.name, labels, values[:, 1:], likelihood, longest_gap
+            )
+        if len(header) <= 1:
+            return _whole(table_of_numbers(path.name, header, values), part)
+    rows, decimal = text_cells(text, path.name)
+    return _of_cells(path, rows, likelihood, longest_gap, decimal, part)
+
+
 def _of_cells(
     path: Path,
     rows: list[list[str]],
@@ -142,11 +164,15 @@ def _of_cells(
         return deeplabcut.deeplabcut_of_cells(path.name, rows, likelihood, longest_gap)
     if decimal is None:
         decimal = decimal_sign(rows[1:])
-    table = table_of_cells(path.name, rows, decimal)
+    return _whole(table_of_cells(path.name, rows, decimal), part)
+
+
+def _whole(table: Table, part: str | None) -> Table:
+    """Return a table that is all its file holds, or its rows as events."""
     if is_event_table(table):
         return as_events(table, part)
     if part is not None:
-        raise InvalidInput(f"{path.name} has one part only, and none called {part!r}.")
+        raise InvalidInput(f"{table.name} has one part only, and none called {part!r}.")
     return table
 
 

@@ -5,34 +5,55 @@ from __future__ import annotations
 import csv
 import io
 import re
+from statistics import mode
 from typing import TYPE_CHECKING
 
-from napari_cebra.io.tables.cells import is_number
+import numpy as np
+
+from napari_cebra.io.tables.cells import EMPTY, is_number
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _LARGEST = 1 << 28
+_LONG = 1 << 20  # characters
+_MOST_HEADER = 4
 _GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")  # 1.234.567,8
 
 
-def text_cells(path: Path) -> tuple[list[list[str]], str]:
-    """Return the rows of a CSV or TSV file, and its decimal sign.
-
-    The separator (comma, semicolon, tab or blanks), the decimal sign (point, or
-    comma where the separator is another), the encoding and a byte-order mark are
-    recognised; comments before the header are passed over.
+def read_text(path: Path) -> str:
+    """Return what a text file says; its encoding and byte-order mark are recognised.
 
     Raises
     ------
     InvalidInput
-        If the file is empty, too large, not text or badly quoted.
+        If the file is too large, cannot be read, or is not text.
     """
-    text = _decoded(_bytes(path), path.name)
+    return _decoded(_bytes(path), path.name)
+
+
+def text_cells(text: str, name: str) -> tuple[list[list[str]], str]:
+    """Return the rows of a CSV or TSV text, and its decimal sign.
+
+    The separator (comma, semicolon, tab or blanks) and the decimal sign (point, or
+    comma where the separator is another) are recognised; comments before the header
+    are passed over.
+
+    Parameters
+    ----------
+    text : str
+    name : str
+        Of the file, for errors.
+
+    Raises
+    ------
+    InvalidInput
+        If the text is empty or badly quoted.
+    """
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        raise InvalidInput(f"{path.name} is empty; choose a table with a header line.")
+        raise InvalidInput(f"{name} is empty; choose a table with a header line.")
     separator = _separator(lines)
     lines = _without_comments(lines, separator)
     try:
@@ -46,13 +67,61 @@ def text_cells(path: Path) -> tuple[list[list[str]], str]:
             rows = [[cell.strip() for cell in row] for row in reader]
     except csv.Error as error:
         raise InvalidInput(
-            f"{path.name} is not a table that can be read ({error}); save it as CSV."
+            f"{name} is not a table that can be read ({error}); save it as CSV."
         ) from error
     # A separator at the end of every line, as some loggers write, is no column.
     if len(rows[0]) > 1 and all(row and row[-1] == "" for row in rows):
         rows = [row[:-1] for row in rows]
     decimal = "." if separator == "," else decimal_sign(rows[1:])
     return (_ungrouped(rows), ",") if decimal == "," else (rows, ".")
+
+
+def long_numbers(text: str) -> tuple[list[list[str]], np.ndarray] | None:
+    """Read a long table of numbers without making a text of every cell.
+
+    Returns
+    -------
+    (rows, values) or None
+        The rows of the header, and (n, columns) numbers with NaN where empty. None
+        where the table is short or anything about it is unusual: then it has to be
+        read cell by cell, which also tells what is wrong with it.
+    """
+    import pandas as pd
+
+    if len(text) < _LONG or '"' in text:
+        return None
+    start = text[:_LONG].splitlines(keepends=True)[:-1]
+    separator = _separator([line for line in start if line.strip()])
+    remarks = len(start) - len(_without_comments(start, separator))
+    header: list[list[str]] = []
+    for line in start[remarks : remarks + _MOST_HEADER]:
+        cells = [cell.strip() for cell in line.split(separator)]
+        if all(is_number(c.replace(",", ".")) or c.lower() in EMPTY for c in cells):
+            break
+        header.append(cells)
+    body = text[sum(map(len, start[: remarks + len(header)])) :]
+    width = start[-1].count(separator) + 1
+    lines = body.count("\n") + (not body.endswith("\n"))
+    usual = separator != " " and body.count(separator) == lines * (width - 1)
+    if not usual or any(len(row) != width for row in header):
+        return None
+    decimal = "," if separator != "," and "," in start[-1] else "."
+    try:
+        frame = pd.read_csv(
+            io.StringIO(body),
+            sep=separator,
+            decimal=decimal,
+            header=None,
+            dtype=np.float64,
+            na_values=[*EMPTY, *map(str.upper, EMPTY)],
+            skipinitialspace=True,
+        )
+    except ValueError:  # a word among the numbers
+        return None
+    values = frame.to_numpy()
+    if values.shape != (lines, width) or np.isnan(values[:, -1]).all():
+        return None
+    return header, values
 
 
 def _bytes(path: Path) -> bytes:
@@ -93,7 +162,7 @@ def _decoded(data: bytes, name: str) -> str:
 
 
 def _separator(lines: list[str]) -> str:
-    """Find the separator that cuts the first lines into the same number of cells."""
+    """Find the separator that cuts nearly all lines into the same number of cells."""
     probe = lines[-50:]  # not the first: remarks may come before the header
     best, most = ",", 0
     for separator in ("\t", ";", ",", " "):
@@ -101,11 +170,12 @@ def _separator(lines: list[str]) -> str:
             len(line.split()) - 1 if separator == " " else line.count(separator)
             for line in probe
         ]
-        if min(counts) > 0 and len(set(counts)) == 1 and counts[0] > most:
+        usual = mode(counts)
+        if usual > most and counts.count(usual) >= 0.9 * len(counts):
             # A decimal comma beside semicolons or tabs must not win.
             if best in ("\t", ";") and most:
                 continue
-            best, most = separator, counts[0]
+            best, most = separator, usual
     if not most:
         counted = {s: sum(line.count(s) for line in probe) for s in ("\t", ";", ",")}
         best = max(counted, key=lambda s: counted[s])
@@ -114,7 +184,7 @@ def _separator(lines: list[str]) -> str:
 
 def _without_comments(lines: list[str], separator: str) -> list[str]:
     """Pass over lines of remarks; a header may begin with # as well."""
-    width = lines[-1].count(separator)
+    width = mode(line.count(separator) for line in lines[-50:])
     start = 0
     while (
         start < len(lines) - 1

@@ -18,6 +18,7 @@ from napari_cebra.traces.motion.peak import highest, refined
 _TAPER = 0.1  # share of each side over which the border fades
 _TINY = 1e-12
 _FLAT = 1e-8  # power relative to the template's, below which it is round-off
+_FAR = 0.01  # share of the side beyond which a shift is looked for again
 _NEAR = 2  # pixels of a picture within which a shift is looked for again
 
 
@@ -123,31 +124,32 @@ class PhaseCorrelation:
         noise : (..., N, K)
             Power of what differs from picture to picture.
         """
-        power = template.real**2 + template.imag**2
-        share = power / (power + noise + _TINY)
-        return template.conj() * torch.rsqrt(power + _TINY) * share * self.filter
+        strength = power(template)
+        share = strength / (strength + noise + _TINY)
+        phase = template.conj() * torch.rsqrt(strength + _TINY)
+        return (phase * share * self.filter).resolve_conj()
 
     def locate(self, pictures: torch.Tensor, template: Template) -> Located:
         """Find where each of n pictures (n, N, M) stands.
 
-        Those that moved are cut out again where they stand and compared once
-        more: the border that fades stays where it is and would hold the
+        Those that moved far are cut out again where they stand and compared
+        once more: the border that fades stays where it is and would hold the
         estimate back.
         """
         spectra = self.spectra(pictures)
         before = self.likeness(spectra, template)
         shifts, confidence = self.match(spectra, template.weights, self.reach)
         whole = self.whole(shifts)
-        again = np.flatnonzero(whole.any(axis=1))
+        again = np.flatnonzero(np.abs(whole).max(axis=1) > _FAR * min(self.size))
         rest = shifts.copy()
         if again.size:
             at = torch.from_numpy(again).to(self.device)
             moved = self.spectra(moved_by(pictures[at], whole[again]))
             near, height = self.match(moved, template.weights, [_NEAR, _NEAR])
             agree = (np.abs(near) < _NEAR * self.factor).all(axis=1)
-            rest -= whole * self.factor
+            rest[again] -= whole[again] * self.factor
             rest[again[agree]] = near[agree]
-            shifts = whole * self.factor + rest
+            shifts[again] = whole[again] * self.factor + rest[again]
             confidence[again] = np.maximum(confidence[again], height)
             spectra = spectra.index_copy(0, at, moved)
         likeness = self.likeness(self.in_place(spectra, rest), template)
@@ -167,8 +169,8 @@ class PhaseCorrelation:
         self, spectra: torch.Tensor, weights: torch.Tensor, reach: list[int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the shift (n, 2) of each of n spectra, and its confidence (n,)."""
-        power = spectra.real**2 + spectra.imag**2
-        crossed = spectra * torch.rsqrt(power + _TINY) * weights
+        crossed = spectra * weights
+        crossed *= (power(spectra) + _TINY).rsqrt_()
         tall, wide = reach
         columns = torch.fft.ifft(crossed, dim=-2)
         columns = torch.cat([columns[:, -tall:], columns[:, : tall + 1]], dim=1)
@@ -197,19 +199,23 @@ class PhaseCorrelation:
 
         Of the filtered pictures; 0 for a picture without structure.
         """
-        squared = self.filter**2 * self.twice
-        mean = template.spectrum * squared
-        shared = _inner(spectra, mean)
-        theirs = _inner(template.spectrum, mean)
-        own = ((spectra.real**2 + spectra.imag**2) * squared).sum((-2, -1))
+        mean = template.spectrum * self.filter**2 * self.twice
+        shared = _flat(spectra) @ _flat(mean[None])[0]
+        theirs = _flat(template.spectrum[None]) @ _flat(mean[None])[0]
+        squared = (self.filter**2 * self.twice).flatten()
+        own = power(spectra).flatten(1) @ squared
         r = shared * torch.rsqrt(own * theirs + _TINY)
-        flat = own <= _FLAT * theirs
-        return torch.where(flat, 0, r).double().cpu().numpy()
+        return torch.where(own <= _FLAT * theirs, 0, r).double().cpu().numpy()
 
 
-def _inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Return the real part of the inner products over the last two axes."""
-    return (a.real * b.real + a.imag * b.imag).sum((-2, -1))
+def power(spectra: torch.Tensor) -> torch.Tensor:
+    """Return the squared absolute values."""
+    return spectra.real.square().addcmul_(spectra.imag, spectra.imag)
+
+
+def _flat(spectra: torch.Tensor) -> torch.Tensor:
+    """Return n spectra as (n, .) real numbers."""
+    return torch.view_as_real(spectra).flatten(1)
 
 
 def moved_by(pictures: torch.Tensor, whole: np.ndarray) -> torch.Tensor:

@@ -98,7 +98,7 @@ class Estimate:
         reach = settings.max_shift_px(shape)
         self.field = PhaseCorrelation(size, factor, reach, *smoothing, self.device)
         self.blocks: Blocks | None = None
-        lively = pictures[pictures.std(axis=(1, 2)) > 0]
+        lively = pictures[pictures.max(axis=(1, 2)) > pictures.min(axis=(1, 2))]
         if len(lively) == 0:
             raise InvalidInput(
                 "No frame could be registered: every frame looked at is of one "
@@ -124,7 +124,7 @@ class Estimate:
         whole = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
         blocks = middles = None
         if self.blocks is not None:
-            blocks = np.concatenate([p.blocks for p in parts])  # type: ignore[misc]
+            blocks = np.concatenate([p.blocks for p in parts])
             middles = self.blocks.centres()
         return Found(**whole, blocks=blocks, middles=middles)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_cebra.traces.motion.correlation import PhaseCorrelation, moved_by
+from napari_cebra.traces.motion.correlation import PhaseCorrelation, moved_by, power
 from napari_cebra.traces.motion.peak import highest, refined
 
 if TYPE_CHECKING:
@@ -98,17 +98,17 @@ class Blocks:
         shifts : (n in all, A, B, 2)
             To be undone in them, in pixels of the stack.
         """
-        total = power = torch.zeros((), device=self.device)
+        total = strength = torch.zeros((), device=self.device)
         done = 0
         for spectra in parts:
             steps = shifts[done : done + len(spectra)].reshape(-1, 2)
             placed = self.field.in_place(spectra.flatten(0, 2), steps)
             total = total + placed.view_as(spectra).sum(0)
-            power = power + (spectra.real**2 + spectra.imag**2).sum(0)
+            strength = strength + power(spectra).sum(0)
             done += len(spectra)
         mean = total / done
-        noise = power / done - mean.real**2 - mean.imag**2
-        return self.field.weights(mean, noise.clamp_min(0))
+        noise = (strength / done - power(mean)).clamp_min(0)
+        return self.field.weights(mean, noise)
 
     def match(self, spectra: torch.Tensor, weights: torch.Tensor) -> np.ndarray:
         """Return the shift of each block in pixels, (n, A, B, 2).
@@ -119,8 +119,8 @@ class Blocks:
         sure they are.
         """
         n, (tall, wide) = spectra.shape[0], self.grid
-        power = spectra.real**2 + spectra.imag**2
-        crossed = spectra * torch.rsqrt(power + _TINY) * weights
+        crossed = spectra * weights
+        crossed *= (power(spectra) + _TINY).rsqrt_()
         surface = (self.down @ crossed @ self.right).real
         spread = (weights.abs() ** 2 * self.field.twice).sum((-2, -1)).sqrt()
         surface = _smoothed(surface / (spread[..., None, None] + _TINY), _SHARED)

@@ -36,13 +36,16 @@ def _filled(frames: np.ndarray) -> np.ndarray:
 
 def _agreement(frames: np.ndarray) -> float:
     """Return the median correlation of a frame with the mean of all."""
-    mean = frames.mean(axis=0).ravel()
-    mean = mean - mean.mean()
     flat = frames.reshape(len(frames), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(flat, axis=1) * np.linalg.norm(mean)
-    r = (flat @ mean) / np.where(norms > 0, norms, 1)
-    return float(np.median(r))
+    mean = flat.mean(axis=0)
+    mean -= mean.mean()
+    length = np.sqrt(mean @ mean)
+    found = []
+    for frame in flat:
+        frame = frame - frame.mean()
+        norm = np.sqrt(frame @ frame) * length
+        found.append(frame @ mean / norm if norm else 0.0)
+    return float(np.median(found))
 
 
 def _crispness(mean: np.ndarray) -> float:

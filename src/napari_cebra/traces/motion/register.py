@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 64 * 2**20
 BLOCK_FRAMES = 64
 QUALITY_BYTES = 128 * 2**20
+QUALITY_FRAMES = 64
 REPORT_SECONDS = 0.1
 _FEW = 8  # frames, of which all are needed for a template
 
@@ -112,6 +113,7 @@ class _Shrink:
         if bad is not None and bad.any():
             count = np.maximum((~bad).sum(axis=(1, 2)), 1)
             means = np.where(bad, 0, pictures).sum(axis=(1, 2)) / count
+            means = means.astype(np.float32)
             pictures = np.where(bad, means[:, None, None], pictures)
             pictures[bad.mean(axis=(1, 2)) > 0.5] = 0  # nothing to go by
         return pictures
@@ -170,7 +172,7 @@ def _prepared(
 def _judged(stack: StackLike, motion: Motion) -> Generator[Progress, None, Motion]:
     """Compare some frames before and after; their mean is the template."""
     frame_bytes = 8 * math.prod(stack.shape[1:])
-    most = max(min(100, QUALITY_BYTES // frame_bytes), 2)
+    most = max(min(QUALITY_FRAMES, QUALITY_BYTES // frame_bytes), 2)
     good = np.flatnonzero(~motion.failed)
     chosen = good[_spread(good.size, most)]
     raw = []
@@ -182,7 +184,7 @@ def _judged(stack: StackLike, motion: Motion) -> Generator[Progress, None, Motio
         corrected(picture[None], motion, int(frame))[0]
         for picture, frame in zip(raw, chosen, strict=True)
     ]
-    template = np.mean(after, axis=0, dtype=np.float64).astype(np.float32)
+    template = np.stack(after).mean(axis=0, dtype=np.float64).astype(np.float32)
     judged = quality(np.stack(raw), np.stack(after))
     return replace(motion, template=template, quality=judged)
 

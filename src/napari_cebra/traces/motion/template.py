@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_cebra.traces.motion.correlation import Template
+from napari_cebra.traces.motion.correlation import Template, power
 
 if TYPE_CHECKING:
     from napari_cebra.traces.motion.correlation import PhaseCorrelation
@@ -76,14 +76,14 @@ def _mean(
     kept: np.ndarray,
 ) -> Template:
     """Average these frames in place; what differs between them is noise."""
-    total = power = torch.zeros((), device=field.device)
+    total = strength = torch.zeros((), device=field.device)
     for start in range(0, kept.size, _BATCH):
         at = kept[start : start + _BATCH]
         part = field.placed(_on(field, pictures[at]), shifts[at])
         total = total + part.sum(0)
-        power = power + (part.real**2 + part.imag**2).sum(0)
+        strength = strength + power(part).sum(0)
     mean = total / kept.size
-    noise = (power / kept.size - mean.real**2 - mean.imag**2).clamp_min(0)
+    noise = (strength / kept.size - power(mean)).clamp_min(0)
     return Template(mean, field.weights(mean, noise))
 
 
