@@ -297,8 +297,6 @@ def _remembered() -> DetectionSettings:
     try:
         kept = DetectionSettings.from_json(preferences.recall("detection", {}))
         default = DetectionSettings()  # how many are kept is of one recording
-        return replace(
-            kept, min_quality=default.min_quality, max_rois=default.max_rois
-        )
+        return replace(kept, min_quality=default.min_quality, max_rois=default.max_rois)
     except (InvalidInput, TypeError, AttributeError):
         return DetectionSettings()  # kept by another version: the defaults are right

@@ -169,9 +169,9 @@ def _take_surround(movie: np.ndarray, sigma: float, threads: int) -> None:
     """Subtract a wide blur, made on a coarse grid and drawn out in between."""
     height, width, bins = movie.shape
     step = max(1, int(sigma / 3))
-    rows, columns = _means_over(height, step), _means_over(width, step)
-    narrow = np.stack([columns @ line for line in movie])  # (Y, x, bins)
-    coarse = (rows @ narrow.reshape(height, -1)).reshape(-1, len(columns), bins)
+    columns = _means_over(width, step)
+    rows = range(0, height, step)
+    coarse = np.stack([columns @ movie[k : k + step].mean(axis=0) for k in rows])
     coarse = blur(coarse, sigma / step)
     down, across = _drawn_out(height, step), _drawn_out(width, step)
 
