@@ -145,3 +145,10 @@ def test_long_poses_are_read_as_short_ones(tmp_path) -> None:
         np.testing.assert_array_equal(
             long.columns[name][:1990], short.columns[name][:1990]
         )
+
+
+@pytest.mark.parametrize("text", ["7" * (1 << 21), "\n" * (1 << 21)])
+def test_long_texts_that_are_no_tables(tmp_path, text) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InvalidInput):
+        read_table(tmp_path / "t.csv")

@@ -104,7 +104,10 @@ def long_numbers(text: str) -> tuple[list[list[str]], np.ndarray] | None:
     if len(text) < _LONG or '"' in text:
         return None
     start = text[:_LONG].splitlines(keepends=True)[:-1]
-    separator = _separator([line for line in start if line.strip()])
+    filled = [line for line in start if line.strip()]
+    if not filled:
+        return None  # one line without an end
+    separator = _separator(filled)
     remarks = len(start) - len(_without_comments(start, separator))
     header: list[list[str]] = []
     for line in start[remarks : remarks + _MOST_HEADER]:
