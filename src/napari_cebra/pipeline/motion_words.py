@@ -58,10 +58,10 @@ def failed_text(motion: Motion) -> str:
     n, total = motion.n_failed, motion.n_frames
     if n == 0:
         return f"All {total} frames were registered."
-    frames, their = ("frame", "its") if n == 1 else ("frames", "their")
+    their, rows = ("its", "its row") if n == 1 else ("their", "their rows")
     return (
-        f"{n} of {total} {frames} could not be registered: {their} shift is taken from "
-        f"the frames before and after, and {their} rows will not be used."
+        f"{n} of {total} frames could not be registered: {their} shift is taken from "
+        f"the frames before and after, and {rows} will not be used."
     )
 
 

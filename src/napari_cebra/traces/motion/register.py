@@ -231,9 +231,8 @@ def _smoothed(pictures: np.ndarray, frames: float) -> np.ndarray:
         return pictures
     from scipy import ndimage
 
-    return ndimage.gaussian_filter1d(
-        pictures, frames, axis=0, mode="nearest", truncate=3
-    )
+    over_time = {"axis": 0, "mode": "nearest", "truncate": 3}
+    return np.asarray(ndimage.gaussian_filter1d(pictures, frames, **over_time))
 
 
 def _spread(n: int, wanted: int) -> np.ndarray:
