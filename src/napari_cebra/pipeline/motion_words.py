@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari_cebra.traces.motion import Motion
 
 _NO_WORSE = 0.002  # of a correlation
+_HARDLY = 0.3  # pixels
 
 
 def motion_lines(motion: Motion) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def quality_text(motion: Motion) -> str:
     text += f"the mean image is {sharp}."
     if after < before - _NO_WORSE:
         text += " Frames agree less than before: leave the correction off."
-    elif after < before + _NO_WORSE:
+    elif after < before + _NO_WORSE or np.abs(motion.shifts).max() < _HARDLY:
         text += " There is hardly any motion to correct."
     return text
 
