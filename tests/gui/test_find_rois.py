@@ -35,6 +35,7 @@ def movie():
 
 @pytest.fixture
 def step(make_napari_viewer, qtbot):
+    preferences.remember("detection", {})
     step = DetectStep(Session.of(make_napari_viewer()))
     qtbot.addWidget(step)
     step.show()
@@ -96,7 +97,7 @@ def test_found_cells_are_the_rois_and_can_be_undone(opened, press):
     assert "Undo brings back" in opened.message.text()
     config = opened.session.config
     assert (config.source.rois, config.detection) == ("detect", opened.value())
-    assert preferences.recall("detection") == opened.value().to_json()
+    assert preferences.recall("detection") == opened.form.value().to_json()
     workspace.undo_rois()
     assert workspace.rois is before
 

@@ -267,9 +267,8 @@ def test_noise_and_blur():
 
 def test_tiles_cover_each_pixel_once():
     seen = np.zeros((50, 33), int)
-    for wide, tile, inside in tiles(seen.shape, 16, 5):
+    for tile in tiles(seen.shape, 16):
         seen[tile] += 1
-        assert seen[wide][inside].shape == seen[tile].shape
     assert (seen == 1).all()
 
 

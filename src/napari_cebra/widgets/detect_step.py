@@ -119,7 +119,7 @@ class DetectStep(Step):
         stack, settings = self._stack(), self.value()
         still = self.session.workspace.still
         given_diameter(stack, settings)  # refused before the stack is read
-        preferences.remember("detection", settings.to_json())
+        preferences.remember("detection", self.form.value().to_json())
         self.start_job(
             "detection",
             "Finding cells",
@@ -231,7 +231,6 @@ class DetectStep(Step):
         )
         if self.try_to(lambda: self._put(kept)):
             self._detection = kept
-            preferences.remember("detection", kept.settings.to_json())
         self.refresh()
 
     def _put(self, found: Detection) -> None:
@@ -296,6 +295,8 @@ def _cells(n: int) -> str:
 def _remembered() -> DetectionSettings:
     """Return how cells were found last time, on this computer."""
     try:
-        return DetectionSettings.from_json(preferences.recall("detection", {}))
+        kept = DetectionSettings.from_json(preferences.recall("detection", {}))
+        default = DetectionSettings()  # how many are kept is of one recording
+        return replace(kept, min_quality=default.min_quality, max_rois=default.max_rois)
     except (InvalidInput, TypeError, AttributeError):
         return DetectionSettings()  # kept by another version: the defaults are right

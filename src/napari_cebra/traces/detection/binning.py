@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_cebra.traces.extract import StackLike
 
 LEAST_BINS = 20
+_CHUNK = 32  # frames converted at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,21 +73,22 @@ def binned_movie(
     with closing(stack_blocks(stack)) as blocks:
         for start, block in blocks:
             stop = start + len(block)
-            frames = block.astype(np.float32, copy=False)
-            if offset is None:
-                offset = frames.mean(axis=0)
-            totals = frames.sum(axis=(1, 2), dtype=np.float64)
-            if not np.isfinite(totals).all():
-                raise InvalidInput(not_finite(block, totals, start))
-            np.maximum(peak, frames.max(axis=0), out=peak)
-            # From near the mean: squares of large counts would lose their digits.
-            frames = frames - offset
-            squares += np.einsum("tyx,tyx->yx", frames, frames)
+            np.maximum(peak, block.max(axis=0), out=peak)
             done = start
             while done < stop:
                 at = int(np.searchsorted(edges, done, side="right")) - 1
-                until = min(int(edges[at + 1]), stop)
-                pending += frames[done - start : until - start].sum(axis=0)
+                until = min(int(edges[at + 1]), stop, done + _CHUNK)
+                frames = block[done - start : until - start].astype(np.float32)
+                totals = frames.sum(axis=(1, 2), dtype=np.float64)
+                if not np.isfinite(totals).all():
+                    part = block[done - start : until - start]
+                    raise InvalidInput(not_finite(part, totals, done))
+                if offset is None:
+                    offset = frames.mean(axis=0)
+                # From near the mean: squares of large counts lose their digits.
+                frames -= offset
+                squares += np.einsum("tyx,tyx->yx", frames, frames)
+                pending += frames.sum(axis=0)
                 if until == edges[at + 1]:
                     summed += pending
                     movie[..., at] = pending / (edges[at + 1] - edges[at])

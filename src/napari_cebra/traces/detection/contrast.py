@@ -128,13 +128,14 @@ def local_contrast(
     contrast = Contrast(
         movie,
         noise,
-        seed_noise,
-        *(np.empty(shape, np.float32) for _ in range(3)),
-        diameter,
+        seed_noise=seed_noise,
+        energy=np.empty(shape, np.float32),
+        peak_to_noise=np.empty(shape, np.float32),
+        correlation=neighbour_correlation(movie),
+        diameter=diameter,
     )
 
-    def one(tile: tuple[tuple[slice, slice], ...]) -> None:
-        at = tile[1]
+    def one(at: tuple[slice, slice]) -> None:
         blurred = contrast.blurred(*at)
         steps, wide = step_noise(blurred), spread(blurred)
         extra = np.maximum(wide**2 - steps**2, 0)
@@ -143,8 +144,7 @@ def local_contrast(
         contrast.energy[at] = energy(blurred, seed_noise[at])
         contrast.peak_to_noise[at] = blurred.max(axis=-1) / seed_noise[at]
 
-    _each(one, tiles(shape, _TILE, 0), threads)
-    contrast.correlation[...] = neighbour_correlation(movie)
+    _each(one, tiles(shape, _TILE), threads)
     return contrast
 
 
@@ -169,9 +169,9 @@ def _take_surround(movie: np.ndarray, sigma: float, threads: int) -> None:
     """Subtract a wide blur, made on a coarse grid and drawn out in between."""
     height, width, bins = movie.shape
     step = max(1, int(sigma / 3))
-    rows, columns = _means_over(height, step), _means_over(width, step)
-    narrow = np.stack([columns @ line for line in movie])  # (Y, x, bins)
-    coarse = (rows @ narrow.reshape(height, -1)).reshape(-1, len(columns), bins)
+    columns = _means_over(width, step)
+    rows = range(0, height, step)
+    coarse = np.stack([columns @ movie[k : k + step].mean(axis=0) for k in rows])
     coarse = blur(coarse, sigma / step)
     down, across = _drawn_out(height, step), _drawn_out(width, step)
 

@@ -236,7 +236,7 @@ def given_diameter(stack: StackLike, settings: DetectionSettings) -> float | Non
         If such a cell would not fit into a frame of the stack.
     """
     pixel_um = getattr(stack, "pixel_um", None)
-    return settings.pixels((stack.shape[1], stack.shape[2]), pixel_um)
+    return settings.pixels(stack.shape[-2:], pixel_um)
 
 
 def _in_counts(

@@ -62,30 +62,10 @@ def spread(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.median(np.abs(seen), axis=-1) * 1.4826)
 
 
-def tiles(
-    shape: tuple[int, int], size: int, halo: int
-) -> list[tuple[tuple[slice, slice], tuple[slice, slice], tuple[slice, slice]]]:
-    """Cut a field of view into tiles that see a halo around them.
-
-    Returns
-    -------
-    list of (seen, kept, inside)
-        Rows and columns that are seen, those of the tile, and the latter counted
-        from the first that is seen.
-    """
-    return [
-        tuple(zip(*parts, strict=True))
-        for row in _spans(shape[0], size, halo)
-        for column in _spans(shape[1], size, halo)
-        for parts in [(row, column)]
-    ]  # type: ignore[misc]
-
-
-def _spans(length: int, size: int, halo: int) -> list[tuple[slice, slice, slice]]:
-    spans = []
-    for start in range(0, length, size):
-        stop = min(start + size, length)
-        first, last = max(start - halo, 0), min(stop + halo, length)
-        inside = slice(start - first, stop - first)
-        spans.append((slice(first, last), slice(start, stop), inside))
-    return spans
+def tiles(shape: tuple[int, int], size: int) -> list[tuple[slice, slice]]:
+    """Cut a field of view into tiles: rows and columns of each."""
+    rows, columns = (
+        [slice(start, min(start + size, length)) for start in range(0, length, size)]
+        for length in shape
+    )
+    return [(down, across) for down in rows for across in columns]

@@ -27,7 +27,7 @@ class Growth:
     Parameters
     ----------
     box : (slice, slice)
-        Rows and columns of the part it was grown in.
+        Rows and columns that the mask spans.
     mask : (y, x) bool
         Within the box.
     weights : (y, x) float32
@@ -119,7 +119,21 @@ def grow(contrast: Contrast, y: int, x: int) -> Growth | None:
         return None
     features = _features(part, mask, trace, diameter)
     energy = float(contrast.energy[y, x])
-    return Growth(box, mask, weights, trace, (y, x), energy, features)
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    inner = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    low = box[0].start, box[1].start
+    tight = tuple(
+        slice(k + at.start, k + at.stop) for k, at in zip(low, inner, strict=True)
+    )
+    return Growth(
+        (tight[0], tight[1]),
+        mask[inner],
+        weights[inner],
+        trace,
+        (y, x),
+        energy,
+        features,
+    )
 
 
 def around(y: int, x: int, reach: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
