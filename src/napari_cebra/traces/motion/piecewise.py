@@ -54,7 +54,7 @@ class Blocks:
         self.field = PhaseCorrelation(
             (side, side), factor, reach, smooth_px, high_pass_px, device
         )
-        steps = int(reach // factor) + 2
+        steps = min(int(reach // factor) + 2, side // 2 - 1)
         self.places = torch.arange(-steps, steps + 1, device=device)
         self.steps = steps
         turns = 2j * np.pi * self.places.double()
