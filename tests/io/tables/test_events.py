@@ -85,6 +85,21 @@ def test_events_outside_are_counted_or_refused(tmp_path) -> None:
         read.on_frames(60, None)
 
 
+def test_events_between_frames_that_were_dropped(tmp_path) -> None:
+    read = events(tmp_path, "onset,duration\n1.05,0\n3,0\n3.5,1.02\n2.1,1.9\n")
+    times = np.r_[np.arange(20), np.arange(40, 60)] / 10  # none from 2 to 3.9 s
+    table = read.on_frames(40, times)
+    # The second and the last are in the gap; the third begins in it.
+    assert rows(table.column("event")) == [10, *range(20, 26)]
+    assert "2 events outside the recording, or between" in table.notes[-1]
+
+
+def test_flags_of_onsets_row_by_row_are_no_events(tmp_path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("onset,type\n" + "0,a\n1,b\n0,a\n" * 5)
+    assert read_table(path).names == ("onset", "type")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

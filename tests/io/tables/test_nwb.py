@@ -40,6 +40,19 @@ def test_another_clock_and_the_trials_alone(tmp_path, files) -> None:
         read_table(path, "x")
 
 
+def test_types_of_trials(tmp_path, files) -> None:
+    path = files.nwb(tmp_path / "b.nwb")
+    with h5py.File(path, "r+") as file:
+        file["intervals/trials/condition"] = ["go", "stop", "go"]
+    read = read_table(path)
+    assert {"trials", "trials.go", "trials.stop", "trials.side"} <= {*read.names}
+    np.testing.assert_array_equal(read.trials("trials")[[0, 10, 20]], [0, 1, 2])
+    np.testing.assert_array_equal(
+        read.column("trials.go")[[0, 9, 10, 20]], [1, 0, 0, 1]
+    )
+    assert read_table(path, "trials").guess_kind("trials") == "discrete"
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

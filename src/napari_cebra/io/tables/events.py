@@ -89,8 +89,13 @@ class EventTable(Table):
             last = np.median(np.diff(frame_times)) if n_frames > 1 else 1.0
             edges = np.append(frame_times, frame_times[-1] + last)
         first = np.searchsorted(edges, self.onset, "right") - 1
-        end = np.maximum(np.searchsorted(edges, self.offset, "left"), first + 1)
-        inside = (self.offset >= edges[0]) & (self.onset < edges[-1])
+        # Where frames were dropped, none is on during what follows the one before.
+        reach = edges + 1.5 * np.median(np.diff(edges))
+        dropped = (first >= 0) & (self.onset >= reach[first])
+        first += dropped
+        end = np.searchsorted(edges, self.offset, "left")
+        end = np.where(dropped, end, np.maximum(end, first + 1))
+        inside = (self.offset >= edges[0]) & (self.onset < edges[-1]) & (end > first)
         if not inside.any():
             unit = "frame" if self.in_frames else "second"
             raise InvalidInput(
@@ -102,7 +107,10 @@ class EventTable(Table):
         notes = list(self.notes)
         if not inside.all():
             outside = int((~inside).sum())
-            notes.append(f"{outside} events outside the recording were left out.")
+            notes.append(
+                f"{outside} events outside the recording, or between frames that were "
+                "dropped, were left out."
+            )
         begun = np.argsort(self.onset, kind="stable")
         spans = [
             (k, max(first[k], 0), min(end[k], n_frames)) for k in begun if inside[k]
@@ -128,6 +136,8 @@ def is_event_table(table: Table) -> bool:
     onset = _find(table, _ONSET)
     if onset is None or table.columns[onset].dtype.kind == "U":
         return False
+    if 2 * np.unique(table.columns[onset]).size < table.n_rows:
+        return False  # flags, row by row
     return any(_find(table, p) is not None for p in (_OFFSET, _DURATION, _TYPES))
 
 

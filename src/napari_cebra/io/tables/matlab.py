@@ -53,7 +53,9 @@ def _flatten(
 ) -> None:
     """Put an array of version 5 under its name, or its parts under theirs."""
     if type(value).__name__ == "MatlabOpaque":
-        notes.append(_OPAQUE.format(name=name, kind="table or object"))
+        # SciPy does not find the names of objects.
+        called = "A variable" if name == "None" else name
+        notes.append(_OPAQUE.format(name=called, kind="table or object"))
     if type(value).__name__ in ("MatlabOpaque", "MatlabFunction"):
         return
     if not isinstance(value, np.ndarray) or depth > _DEEPEST:
@@ -80,9 +82,12 @@ def _plain(value: np.ndarray) -> np.ndarray:
 def _put(name: str, items: list[Any], found: dict[str, np.ndarray]) -> None:
     """Put a list of texts, or of single numbers, under a name; others are left out."""
     values = [np.asarray(item) for item in items]
-    if all(v.dtype.kind == "U" and v.size <= 1 for v in values):
+    if any(v.size > 1 or v.ndim > 2 for v in values):
+        return
+    kinds = {v.dtype.kind for v in values if v.size}
+    if kinds == {"U"}:
         found[name] = np.array([str(v.flat[0]) if v.size else "" for v in values])
-    elif all(v.dtype.kind in "iufb" and v.size <= 1 for v in values):
+    elif kinds and kinds <= {*"iufb"}:
         found[name] = np.array([float(v.flat[0]) if v.size else np.nan for v in values])
 
 
@@ -117,7 +122,8 @@ def _from_hdf5(
                 "read; save it as an array of numbers."
             )
         references = item[()].ravel()  # of reversed axes: in MATLAB's own order
-        _put(name, [_value(item.file[ref]) for ref in references if ref], found)
+        cells = [_value(item.file[ref]) if ref else np.zeros(0) for ref in references]
+        _put(name, cells, found)
     else:
         value = _value(item)
         if value.ndim or value.dtype.kind != "U":

@@ -260,8 +260,12 @@ def _intervals(file: str, name: str, group: Any, notes: list[str]) -> EventTable
     except InvalidInput as error:
         notes.append(f"The intervals {name!r} were left out: {error}")
         return None
-    numbers = {name: np.arange(n, dtype=np.float64)}
-    return replace(events, columns={**events.columns, **numbers})
+    numbers = np.arange(n, dtype=np.float64)
+    return replace(
+        events,
+        columns={**events.columns, name: numbers},
+        kinds={**events.kinds, name: "discrete"},
+    )
 
 
 def _marks(file: str, name: str, group: Any) -> dict[str, EventTable]:
