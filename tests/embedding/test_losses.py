@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from napari_cebra.embedding import losses
+from napari_cebra.embedding import compiled, losses
 from napari_cebra.embedding.losses import NCE, InfoNCE, goodness_of_fit
 
 
@@ -72,11 +72,9 @@ def test_float32_equals_double_precision(sizes, threads):
     n, m, d = sizes
     torch.manual_seed(0)
     points = [torch.randn(k, d).requires_grad_() for k in (n, n, m)]
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    loss = InfoNCE(0.5)(*points).total
-    found = torch.autograd.grad(loss, points)
-    torch.set_num_threads(before)
+    with compiled.threads(threads):
+        loss = InfoNCE(0.5)(*points).total
+        found = torch.autograd.grad(loss, points)
     double = [p.detach().double().requires_grad_() for p in points]
     expected = InfoNCE(0.5).double()(*double).total
     assert float(loss) == pytest.approx(float(expected), rel=1e-6)

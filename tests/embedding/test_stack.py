@@ -5,9 +5,8 @@ import copy
 import pytest
 import torch
 
-from napari_cebra.embedding import TrainConfig, fused, windows
+from napari_cebra.embedding import TrainConfig, compiled, fused, windows
 from napari_cebra.embedding.architectures import Network, parse
-from napari_cebra.embedding.loop import _threads
 from napari_cebra.embedding.stack import layers_at_once, steps_of
 from napari_cebra.embedding.windows import Windows
 
@@ -70,10 +69,10 @@ def test_windows_are_cut_to_the_same_bits(
     cut = Windows(x, architecture, config, generator, lambda rows, _: rows.flip(0))
     rows = torch.randint(20, 280, (100,), generator=generator)
     noise = cut.noise(rows, generator)
-    with _threads(threads):
-        compiled = cut.of(rows, noise)
+    with compiled.threads(threads):
+        found = cut.of(rows, noise)
     monkeypatch.setattr(windows, "kernels", lambda name: None)
-    assert torch.equal(compiled, cut.of(rows, noise))
+    assert torch.equal(found, cut.of(rows, noise))
 
 
 def assert_close(found, expected):
@@ -100,7 +99,7 @@ def test_any_width_gives_the_gradients_of_double_precision(name, widths, threads
         own = copy.deepcopy(network).to(kind)
         given = network.mean(x).to(kind)
         cut = Windows(given, architecture, config, generator)
-        with _threads(threads):
+        with compiled.threads(threads):
             y = cut.embed(own, rows)
             grads = torch.autograd.grad((y * towards).sum(), list(own.parameters()))
         found.append([y, *grads])

@@ -103,6 +103,7 @@ def test_three_clocks_are_brought_onto_one(window, truth, tmp_path):
 
     window.press(align.result.accept_button)
     recording = window.recording
+    assert window.session.workspace.selection.rois == (1,), "as picked before"
     np.testing.assert_array_equal(recording.stimulus.shown, truth.shown)
     error = recording.variable("position").values - truth.position
     assert np.abs(error[truth.logged]).max() < 0.5
@@ -198,7 +199,7 @@ def test_what_cannot_be_aligned_is_told_at_its_field(window, truth, tmp_path):
     form.pulses.path.setValue(tmp_path / "lost.csv")
     window.idle()
     window.press(align.button)
-    check(form.message, "source pulses are empty or not numbers")
+    check(form.message, "behaviour pulses are empty or not numbers")
     form.pulses.path.setValue(tmp_path / "nowhere.csv")
     window.idle()
     check(form.message, "nowhere.csv")

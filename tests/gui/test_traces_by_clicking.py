@@ -230,10 +230,20 @@ def test_traces_that_came_with_the_rois_are_used_or_taken_again(
     np.testing.assert_array_equal(taken.raw.values, before.raw.values + 50)
     assert np.flatnonzero(~taken.valid).tolist() == [10, 11, 12, 13]
     assert "4 of 900 frames are marked as bad" in step.message.text()
+    workspace.selection.set_rois([8])
+    QTest.mouseClick(step.curation.reject_button, LEFT)
+    QTest.mouseClick(step.button, LEFT)
+    assert workspace.recording.traces.n_rois == 7
+    taken = workspace.recording
     step.rois.setValue(RoiChoice("file", path=folder, reextract=True))
     QTest.mouseClick(step.button, LEFT)
     idle(dock, qtbot, lambda: workspace.recording is not taken)
-    np.testing.assert_allclose(workspace.recording.raw.values, before.raw.values)
+    again = workspace.recording.raw.values
+    np.testing.assert_allclose(again, before.raw.values[:, :7])
+    assert len(workspace.rois) == 8, "what was rejected can be taken back"
+    plot = docks.open_dock(dock.session.viewer, docks.TRACES)
+    workspace.selection.set_rois([8])
+    assert "ROI 8 has no trace" in plot._empty.text()
     np.save(folder / "F.npy", before.raw.values[:800].T)
     np.save(folder / "Fneu.npy", before.raw.values[:800].T)
     step.rois.setValue(RoiChoice("file", path=folder))

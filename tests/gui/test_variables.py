@@ -95,6 +95,8 @@ def test_unit_and_turn_are_typed(shown, qtbot) -> None:
     QTest.keyClicks(editor, "180")
     QTest.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: form.value().columns.variables[1].period == 180)
+    cells.item(3, 3).setText("2pi")
+    assert form.value().columns.variables[1].period == pytest.approx(2 * np.pi)
     cells.item(3, 3).setText("round")  # no length: taken back
     assert cells.item(3, 3).text() == ""
     assert form.value().columns.variables[1].period is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import tracemalloc
 import zipfile
 
 import h5py
@@ -201,6 +202,32 @@ def test_shapes_that_lie_are_not_believed(tmp_path) -> None:
         archive.writestr("traces.npy", header + len(text).to_bytes(2, "little") + text)
     with pytest.raises(InvalidInput, match="does not hold what it announces"):
         read_trace_matrix(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize(
+    ("options", "old", "new"),
+    [
+        ({"imagej": True, "truncate": True}, b"images=6\nframes=6\n", b"images=9e8\n"),
+        ({"truncate": True}, b"[6, 12, 14]", b"[9" + b"9" * 9 + b", 12, 14]"),
+        ({"ome": True}, b'SizeT="6"', b'SizeT="900000000"'),
+        ({"ome": True}, b'SizeT="6"', b'SizeT="20000000"'),
+    ],
+)
+def test_planes_that_are_only_announced_cost_no_memory(
+    tmp_path, options, old, new
+) -> None:
+    path = tmp_path / "s.tif"
+    tifffile.imwrite(path, FRAMES, metadata={"axes": "TYX"}, **options)
+    with tifffile.TiffFile(path) as tif:
+        text = tif.pages.first.tags["ImageDescription"].value.encode()
+    assert old in text
+    tifffile.tiffcomment(path, text.replace(old, new))
+    tracemalloc.start()
+    with pytest.raises(InvalidInput, match=r"announces|damaged"):
+        open_stack(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300e6
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])

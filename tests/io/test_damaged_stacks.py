@@ -85,8 +85,8 @@ def written(kind: str, folder: Path) -> tuple[Path, list[Path], dict[str, object
 def fuzz(kind: str, folder: Path) -> None:
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
-    from test_damaged_files import EXAMPLES, damage, damaged, peak_memory
 
+    from conftest import EXAMPLES, damage, damaged, peak_memory
     from napari_cebra.io import open_stack, sniff
     from napari_cebra.recording import InvalidInput
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,9 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+_count: ContextVar[int | None] = ContextVar("_count", default=None)
 
 
 @cache
@@ -34,9 +38,30 @@ def takes(x: Tensor) -> bool:
     return x.dtype == torch.float32 and x.device.type == "cpu"
 
 
+@contextmanager
+def threads(count: int, alone: bool = False) -> Iterator[None]:
+    """Compute with so many CPU threads, then put back what was set.
+
+    Parameters
+    ----------
+    count : int
+    alone : bool
+        Only compiled code has them, and PyTorch one. Each of PyTorch's others waits
+        for its next work by running on, for 4 ms, in the way of ours.
+    """
+    before = torch.get_num_threads()
+    token = _count.set(count)
+    torch.set_num_threads(1 if alone else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        _count.reset(token)
+
+
 def threads_for(pieces: int) -> int:
     """Return how many threads work on so many pieces."""
-    return max(1, min(torch.get_num_threads(), pieces))
+    return max(1, min(_count.get() or torch.get_num_threads(), pieces))
 
 
 def in_threads(work: Callable[[int, int, int], None], pieces: int) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from napari_cebra.embedding import checkpoint
+from napari_cebra.embedding.compiled import threads
 from napari_cebra.embedding.devices import default_threads
 from napari_cebra.embedding.errors import TrainingError
 from napari_cebra.embedding.losses import goodness_of_fit
@@ -21,6 +22,7 @@ from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from torch import nn
@@ -143,7 +145,7 @@ class Loop:
         reported = self.step
         done = self.step >= self.config.last_iteration
         while not done:
-            with _threads(self.threads), torch_errors(self.step):
+            with self._computing(), torch_errors(self.step):
                 begun = time.perf_counter()
                 while not done:
                     self._losses[self.step] = self._train_step()
@@ -276,15 +278,15 @@ class Loop:
         """Temperature of the loss now."""
         return 1 / float(self.objective.criterion.inverse_temperature.detach())
 
+    def _computing(self) -> AbstractContextManager[None]:
+        return threads(self.threads, alone=self.objective.compiled)
+
     def _train_step(self) -> Tensor:
         rate = learning_rate(self.step, self.config)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         loss = self._gradients(self.objective.draw())
-        # So few weights take threads longer to share than to change. And PyTorch's
-        # wait for more by running on, in the way of those of compiled code.
-        with _threads(1):
-            self._optimizer.step()
+        self._optimizer.step()
         if self._averaged is not None:
             # early on, the average of few weights should not hold the first
             decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
@@ -414,17 +416,6 @@ def _state(network: nn.Module) -> dict[str, Tensor]:
 
 def _finite(network: nn.Module) -> bool:
     return all(bool(torch.isfinite(p).all()) for p in network.parameters())
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Compute with so many CPU threads, then put back what was set."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -45,6 +45,11 @@ class Objective(ABC):
     n_negatives: int
     most_parts: int = 1
 
+    @property
+    def compiled(self) -> bool:
+        """Whether all that is much work in a step is compiled code; see `fused`."""
+        return False
+
     @abstractmethod
     def draw(self) -> Any:
         """Draw the batch of one step, with all that is random in it."""

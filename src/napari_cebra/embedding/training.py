@@ -206,6 +206,11 @@ class RecordingObjective(Objective):
             judged = pairs.bind(Rows(*usable(heldout), complete), self.device)
             self._judged[True] = fixed_batches(judged)
 
+    @property
+    def compiled(self) -> bool:
+        """Whether windows go through compiled code."""
+        return self._masks is None and self._windows.compiled(self.network)
+
     def draw(self) -> Drawn:
         """Draw the rows of one step, and the noise of their windows."""
         batch = self.sampler.draw(self.config.batch_size, self.generator)

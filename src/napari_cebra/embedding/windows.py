@@ -96,6 +96,11 @@ class Windows:
         """(N, T') the traces, the rows of a neuron next to one another."""
         return self.x.T.contiguous()
 
+    def compiled(self, network: Network) -> bool:
+        """Return whether compiled code takes windows through the network."""
+        steps = steps_of(network)
+        return steps is not None and fused.fits(steps, self.x)
+
     def noise(self, rows: Tensor, generator: Generator) -> Noise | None:
         """Draw what is random about the windows of (n,) rows; None if nothing."""
         partner = mixed = dropped = None

@@ -59,7 +59,7 @@ def _hdf5(path: Path, dataset: str | None, _: bool | None) -> FoundStack:
 
 def _tiff(path: Path, _: str | None, series: bool | None) -> FoundStack:
     from napari_cebra.io.tiff import open_tiff
-    from napari_cebra.io.tiff_layout import tiff_layout
+    from napari_cebra.io.tiff_series import tiff_layout
 
     begins = 1
     if path.is_dir() or series:

@@ -14,7 +14,7 @@ from napari_cebra.io.axes import name_axes
 from napari_cebra.io.damage import reading
 from napari_cebra.io.tiff_chain import PageTable, walk_pages
 from napari_cebra.io.tiff_metadata import outer_axes, pixel_um_of, rate_of
-from napari_cebra.io.tiff_ome import ome_files, ome_in_order
+from napari_cebra.io.tiff_ome import ome_files, ome_in_order, ome_planes
 from napari_cebra.recording import InvalidInput
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _FOREIGN = (
     "is_nih",
     "is_micromanager",
 )
+
+_MOST_PLANES = 2_000_000  # tifffile makes room for all that are announced
 
 # Its warnings about foreign tags would stand on the user's console; what is
 # wrong with a file is said by an InvalidInput.
@@ -97,26 +99,12 @@ class TiffLayout:
         return math.prod(self.shape[-self.plane_axes :])
 
 
-def tiff_layout(paths: Sequence[Path]) -> TiffLayout:
-    """Find out what a TIFF file, or several that follow each other, hold.
-
-    Raises
-    ------
-    InvalidInput
-        If a file is not a TIFF, is cut short, mixes page sizes, or the files
-        of a series do not fit together.
-    """
-    first = _layout_of_file(paths[0], alone=len(paths) == 1)
-    if len(paths) == 1:
-        return first
-    return _joined(first, paths)
-
-
-def _layout_of_file(path: Path, alone: bool) -> TiffLayout:
+def layout_of_file(path: Path, alone: bool) -> TiffLayout:
+    """Find out what one file holds, for itself or as the first of a series."""
     # The chain is walked first: it tells a damaged file from a healthy one
     # where tifffile would log a warning and go on with fewer frames.
     table = walk_pages(path)
-    _check_length(path, table)
+    check_length(path, table)
     with (
         reading(path.name, "TIFF", "copy it again from where it was recorded"),
         tifffile.TiffFile(path, _multifile=False) as tif,
@@ -127,14 +115,20 @@ def _layout_of_file(path: Path, alone: bool) -> TiffLayout:
                 f"{path.name} holds pages of a kind that cannot be read as pixels; "
                 "save it as an uncompressed TIFF."
             )
+        if ome_planes(tif) > max(_MOST_PLANES, 4 * len(table)):
+            raise InvalidInput(
+                f"The description of {path.name} announces {ome_planes(tif)} planes; "
+                "it is damaged: save it again."
+            )
         if len(table) > 1 and len(ome_files(tif)) > 1:
             return _of_several(path, table)
         foreign = any(getattr(tif, flag) for flag in _FOREIGN)
         # One file of several with a common description holds its own pages.
         foreign = foreign and alone and not ome_in_order(tif, len(table))
         foreign = foreign and not _is_part(tif, table)
-        layout = _foreign(path, tif, table) if foreign else _plain(path, tif, table)
-    _check_length(path, layout)
+        described = _foreign if foreign else plain_layout
+        layout = described(path, tif, table)
+    check_length(path, layout)
     return layout
 
 
@@ -148,7 +142,7 @@ def _of_several(path: Path, table: PageTable) -> TiffLayout:
     for number, part in enumerate(layout.paths):
         rows = layout.file_of == number
         own = replace(layout, offsets=layout.offsets[rows], counts=layout.counts[rows])
-        _check_length(part, own)
+        check_length(part, own)
     return layout
 
 
@@ -161,7 +155,7 @@ def _is_part(tif: tifffile.TiffFile, table: PageTable) -> bool:
     return any(page is None for page in series.pages)
 
 
-def _check_length(path: Path, pages: PageTable | TiffLayout) -> None:
+def check_length(path: Path, pages: PageTable | TiffLayout) -> None:
     """Refuse a file that ends before its last page does."""
     ends = (pages.offsets + pages.counts).max(axis=1)
     missing = ends > path.stat().st_size
@@ -175,8 +169,8 @@ def _check_length(path: Path, pages: PageTable | TiffLayout) -> None:
     )
 
 
-def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
-    """Pages one after the other; axes from what the writer said about them."""
+def plain_layout(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
+    """Lay out pages one after the other; axes from what the writer said about them."""
     page: Any = tif.pages.first
     offsets, counts = table.offsets, table.counts
     announced = outer_axes(tif, len(table))
@@ -196,9 +190,7 @@ def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
     if one_run:
         # ImageJ and tifffile write only one page directory for a large stack,
         # and all the frames behind it in one run.
-        nbytes = math.prod(page.shape) * page.dtype.itemsize
-        offsets = table.offsets[0, 0] + nbytes * np.arange(planes)[:, None]
-        counts = np.full_like(offsets, nbytes)
+        offsets, counts = _one_after_other(path, page, table.offsets[0, 0], planes)
     if math.prod(lengths) == 1:
         outer, lengths = "", ()
     axes, assumed = name_axes(outer + page.axes, (*lengths, *page.shape))
@@ -214,17 +206,33 @@ def _plain(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout:
         offsets,
         counts,
         table.form,
-        _said(note or assumed, _unfinished(len(table), lengths) if running else ""),
+        said(note or assumed, unfinished(len(table), lengths) if running else ""),
         pixel_um_of(tif),
         running,
     )
 
 
-def _said(*notes: str) -> tuple[str, ...]:
+def _one_after_other(
+    path: Path, page: Any, start: int, planes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Place planes behind each other that have no page of their own."""
+    nbytes = math.prod(page.shape) * page.dtype.itemsize
+    whole = (path.stat().st_size - start) // nbytes
+    if planes > whole:  # before so many are made room for
+        raise InvalidInput(
+            f"{path.name} is cut short: it announces {planes} planes but holds "
+            f"{whole}; copy it again from where it was recorded."
+        )
+    offsets = start + nbytes * np.arange(planes, dtype=np.int64)[:, None]
+    return offsets, np.full_like(offsets, nbytes)
+
+
+def said(*notes: str) -> tuple[str, ...]:
+    """Return the notes that say something."""
     return tuple(note for note in notes if note)
 
 
-def _unfinished(n_pages: int, lengths: Sequence[int]) -> str:
+def unfinished(n_pages: int, lengths: Sequence[int]) -> str:
     """Say which pages at the end are of no whole frame; "" if all are."""
     each = math.prod(lengths[1:])
     left = n_pages - math.prod(lengths)
@@ -254,9 +262,7 @@ def _foreign(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout
     inner = len(keyframe.shape)
     paths, file_of = [path], np.zeros(planes, np.int32)
     if series.dataoffset is not None:
-        nbytes = math.prod(keyframe.shape) * keyframe.dtype.itemsize
-        offsets = series.dataoffset + nbytes * np.arange(planes)[:, None]
-        counts = np.full_like(offsets, nbytes)
+        offsets, counts = _one_after_other(path, keyframe, series.dataoffset, planes)
     else:
         pages = list(series.pages)
         if len(pages) != planes or any(page is None for page in pages):
@@ -287,66 +293,6 @@ def _foreign(path: Path, tif: tifffile.TiffFile, table: PageTable) -> TiffLayout
         offsets,
         counts,
         table.form,
-        _said(note, images),
+        said(note, images),
         pixel_um_of(tif),
-    )
-
-
-def _joined(first: TiffLayout, paths: Sequence[Path]) -> TiffLayout:
-    """Append the files of a series along time."""
-    name = paths[0].name
-    if len(first.paths) > 1:  # OME, whose description orders the files
-        return first
-    if first.axes == "YX":
-        return replace(
-            first,
-            paths=paths,
-            axes="TYX",
-            shape=(len(paths), *first.shape),
-            page_files=True,
-        )
-    if not first.axes.startswith("T"):
-        raise InvalidInput(
-            f"The files of the series {name} … cannot be joined in time: their axes "
-            f"are {first.axes}; load them one by one."
-        )
-    file_of, offsets, counts = [first.file_of], [first.offsets], [first.counts]
-    inner = first.shape[1:]
-    per_frame = math.prod(inner) // first.page_size
-    for number, path in enumerate(paths[1:], start=1):
-        table = walk_pages(path)
-        _check_length(path, table)
-        with (
-            reading(path.name, "TIFF", "copy it again from where it was recorded"),
-            tifffile.TiffFile(path, _multifile=False) as tif,
-        ):
-            page: Any = tif.pages.first
-            part = _plain(path, tif, table)
-        _check_length(path, part)
-        same = part.shape[-part.plane_axes :] == first.shape[-first.plane_axes :]
-        same &= table.form == first.form
-        same &= np.dtype(tif.byteorder + page.dtype.char) == first.stored
-        same &= part.compressed == first.compressed
-        same &= part.offsets.shape[1] == first.offsets.shape[1]
-        left = part.file_of.size % per_frame and not first.running
-        if not same or left:
-            raise InvalidInput(
-                f"{path.name} does not continue the series {name} …: its pages are "
-                f"{'×'.join(map(str, part.shape[1:] or part.shape))} {part.stored.name}"
-                " or stored differently; take it out of the series."
-            )
-        file_of.append(np.full(part.file_of.size, number, np.int32))
-        offsets.append(part.offsets)
-        counts.append(part.counts)
-    n_pages = sum(part.size for part in file_of)
-    n_frames = n_pages // per_frame
-    unfinished = _unfinished(n_pages, (n_frames, per_frame))
-    return replace(
-        first,
-        paths=paths,
-        shape=(n_frames, *inner),
-        notes=_said(*first.notes[: 0 if first.running else None], unfinished),
-        file_of=np.concatenate(file_of),
-        offsets=np.concatenate(offsets),
-        counts=np.concatenate(counts),
     )

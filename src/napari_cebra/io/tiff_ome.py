@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -74,6 +75,15 @@ def ome_in_order(tif: tifffile.TiffFile, n_pages: int) -> bool:
     return reached == n_pages
 
 
+def ome_planes(tif: tifffile.TiffFile) -> int:
+    """Return how many planes an OME description announces for one image, at most."""
+    text = tif.ome_metadata if tif.is_ome else None
+    root = None if not text else _root(text)
+    images = [] if root is None else [e for e in root.iter() if _is_pixels(e)]
+    sizes = ([image.get(f"Size{axis}") for axis in "CZT"] for image in images)
+    return max((math.prod(map(count, size)) for size in sizes), default=0)
+
+
 def ome_files(tif: tifffile.TiffFile) -> set[str]:
     """Return the names of the files over which an OME description spreads pages."""
     if not tif.is_ome or "FileName" not in (tif.ome_metadata or ""):
@@ -85,9 +95,17 @@ def ome_files(tif: tifffile.TiffFile) -> set[str]:
 
 def ome_pixels(text: str) -> ElementTree.Element | None:
     """Return the ``Pixels`` of the first image; None if there are none."""
+    root = _root(text)
+    return None if root is None else next(filter(_is_pixels, root.iter()), None)
+
+
+@lru_cache(maxsize=1)  # a description of many planes takes long to read
+def _root(text: str) -> ElementTree.Element | None:
     try:
-        root = ElementTree.fromstring(text)
+        return ElementTree.fromstring(text)
     except ElementTree.ParseError:
         return None
-    found = (e for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels")
-    return next(found, None)
+
+
+def _is_pixels(element: ElementTree.Element) -> bool:
+    return element.tag.rpartition("}")[2] == "Pixels"

@@ -148,18 +148,12 @@ def place_log(
     if log.method in ("pulses", "onsets"):
         source = own if log.pulses is None else read_times(log.pulses, table)
         target = at if log.imaging is None else read_times(log.imaging, table)
+        limits = {"tolerance_s": log.tolerance_s, "min_match": log.min_match}
+        names = (what, "imaging")
         if log.method == "onsets":
-            fit = align_onsets(
-                source, target, tolerance_s=log.tolerance_s, min_match=log.min_match
-            )
+            fit = align_onsets(source, target, names=names, **limits)
         else:
-            fit = align_pulses(
-                source,
-                target,
-                pin=log.pin,
-                tolerance_s=log.tolerance_s,
-                min_match=log.min_match,
-            )
+            fit = align_pulses(source, target, pin=log.pin, names=names, **limits)
         clock = fit.clock
     placed = AtTimes(clock.to(own), at, log, what)
     if not (placed.times[0] <= at[-1] and placed.times[-1] >= at[0]):

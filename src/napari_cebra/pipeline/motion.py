@@ -89,7 +89,6 @@ def write_shifts(path: str | Path, motion: Motion, rate: float | None = None) ->
         "shift_x_px": motion.shifts[:, 1],
         "failed": motion.failed.astype(int),
         "correlation": motion.correlation,
-        "correlation_before": motion.correlation_before,
         "confidence": motion.confidence,
     }
     if path.suffix.lower() == ".csv":

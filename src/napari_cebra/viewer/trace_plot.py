@@ -42,6 +42,10 @@ _NO_RECORDING = (
 )
 _NO_ROI = "Click an ROI in the viewer, or choose one above, to see its traces."
 _NO_MASKS = "Choose one of the {}s above to see its traces."
+_NO_TRACE = (
+    "ROI {} has no trace: it was not accepted, or not there, when the traces were "
+    "taken.\n\nAccept it in the table of the ROIs and extract again."
+)
 _AT_ONCE_S = 0.04  # longer than this, an ROI is drawn once the slider rests
 _REST_MS = 200
 
@@ -138,7 +142,7 @@ class TracePlot(QWidget):
             return  # done when shown
         recording, roi = self._workspace.recording, self._workspace.selection.roi
         known = recording is not None and roi is not None and roi in recording.roi_ids
-        self._empty.setText(_how_to_see(recording))
+        self._empty.setText(_how_to_see(recording, roi))
         self._pages.setCurrentIndex(1 if known else 0)
         if not known or recording is None:
             self.legend.hide()
@@ -319,9 +323,9 @@ class TracePlot(QWidget):
         )
 
 
-def _how_to_see(recording: Recording | None) -> str:
+def _how_to_see(recording: Recording | None, roi: int | None) -> str:
     if recording is None:
         return _NO_RECORDING
     if recording.rois is None:
         return _NO_MASKS.format(word_for(recording).replace("Unit", "unit"))
-    return _NO_ROI
+    return _NO_ROI if roi is None else _NO_TRACE.format(roi)

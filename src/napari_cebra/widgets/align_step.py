@@ -162,7 +162,9 @@ class AlignStep(Step):
         self.result.accept_button.hide()
         if found.made_of is not None:
             self._found = None  # for the recording that is now replaced
+            picked = session.workspace.selection.rois
             session.workspace.set_recording(found.aligned.recording)
+            session.workspace.selection.set_rois(picked)  # the traces are the same
             session.autosave()
             self.message.info(
                 "In use: variables and stimulus are on the imaging clock."

@@ -199,17 +199,16 @@ class BehaviourForm(QWidget):
         table = self._read
         if table is None:
             return
-        n_frames = self._n_frames
-        if n_frames is not None and not is_row_by_row(table, n_frames):
-            text = to_align(table.name, table.n_rows, n_frames)
-            self.table_message.warning(text)
-            return
-        n = len(table.names)
+        n, n_frames = len(table.names), self._n_frames
+        waits = n_frames is not None and not is_row_by_row(table, n_frames)
         told = [f"{table.n_rows} rows, {'1 column' if n == 1 else f'{n} columns'}."]
+        if waits:
+            told = [to_align(table.name, table.n_rows, n_frames)]
         if table.times is not None:
             first, last = table.times[0], table.times[-1]
             told.append(f"Its clock runs from {first:.6g} to {last:.6g} s.")
-        self.table_message.info(" ".join((*told, *table.notes, self._empty)).strip())
+        text = " ".join((*told, *table.notes, self._empty)).strip()
+        (self.table_message.warning if waits else self.table_message.info)(text)
 
     def _read_again(self, *_: object) -> None:
         """Read the same file with other settings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -185,8 +186,7 @@ class ColumnForm(QWidget):
                 if variable.kind is not None:
                     self._table.item(row, _KIND).setText(variable.kind)
                 self._table.item(row, _UNIT).setText(variable.units)
-                period = "" if variable.period is None else f"{variable.period:g}"
-                self._table.item(row, _PERIOD).setText(period)
+                self._table.item(row, _PERIOD).setText(_turn_text(variable.period))
         self.blockSignals(False)
         self._announce()
 
@@ -200,7 +200,7 @@ class ColumnForm(QWidget):
         kind.setToolTip("How two values compare: by distance, by angle, or as classes")
         unit = QTableWidgetItem(column.units)
         unit.setToolTip("For axis labels")
-        turn = QTableWidgetItem("" if column.period is None else f"{column.period:.6g}")
+        turn = QTableWidgetItem(_turn_text(column.period))
         turn.setToolTip(
             "Length of one turn of a circular variable, in the unit of the column; "
             "empty: 2π where all values fit into it, else 360"
@@ -231,15 +231,15 @@ class ColumnForm(QWidget):
         if name.checkState() != Qt.CheckState.Checked:
             return None
         kind = self._table.item(row, _KIND).text()
-        turn = self._table.item(row, _PERIOD).text().strip().replace(",", ".")
-        period = float(turn) if kind == "circular" and _is_positive(turn) else None
+        turn = self._table.item(row, _PERIOD).text()
+        period = _turn(turn) if kind == "circular" else None
         unit = self._table.item(row, _UNIT).text().strip()
         return ColumnConfig(name.text(), kind, unit, period)
 
     def _on_item(self, item: QTableWidgetItem) -> None:
         """Take back a turn that is no length."""
         text = item.text().strip()
-        if item.column() == _PERIOD and text and not _is_positive(text):
+        if item.column() == _PERIOD and text and _turn(text) is None:
             item.setText("")
             return
         self._announce()
@@ -249,8 +249,19 @@ class ColumnForm(QWidget):
             self.valueChanged.emit(self.value())
 
 
-def _is_positive(text: str) -> bool:
+def _turn_text(period: float | None) -> str:
+    if period is None:
+        return ""
+    return "2π" if math.isclose(period, 2 * math.pi, rel_tol=1e-4) else f"{period:g}"
+
+
+def _turn(text: str) -> float | None:
+    """Return the length that is written; None where it is none."""
+    text = text.strip().lower().replace(",", ".")
+    if text in ("2π", "2pi"):
+        return 2 * math.pi
     try:
-        return 0 < float(text.replace(",", ".")) < float("inf")
+        length = float(text)
     except ValueError:
-        return False
+        return None
+    return length if 0 < length < math.inf else None

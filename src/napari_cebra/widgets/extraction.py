@@ -35,6 +35,7 @@ class Extracted:
 
     recording: Recording
     report: TraceReport
+    rois: RoiSet | None = None  # all of them, where some have no trace
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -55,7 +56,8 @@ def extracting(
     choice : RoiChoice
         Source of the ROIs.
     rois : RoiSet or None
-        ROIs of a layer, or those already open; read from the source if None.
+        ROIs of a layer, or those already open; a file's own if None. Those that
+        are the file's bring their curation.
     settings : DffSettings
     accompaniment : Accompaniment
         Variables and stimulus to attach.
@@ -66,21 +68,23 @@ def extracting(
     step: tuple[str, dict[str, Any]] | None = None
     if choice.source in FROM_FILE:
         file = read_roi_file(_chosen(choice), *_of_stack(stack))
+        if rois is not None and same_masks(rois, file.rois):
+            file = replace(file, rois=rois)
         if file.activity is not None and (stack is None or not choice.reextract):
             _check_length(file, stack)
             made = program_traces(file, settings, name=file.source.name)
-            return _extracted(made, accompaniment)
+            return _extracted(made, accompaniment, file.rois)
         rois = file.rois
         step = f"read {file.program}", {"notes": list(file.notes)}
     if stack is None:
         raise InvalidInput("There is no stack to take traces from; load one in step 1.")
-    if rois is None:
+    if choice.source == "grid" or rois is None:
         rois = RoiSet.grid(stack.shape[1:], choice.tile)
     made = yield from roi_traces(stack, rois, settings, motion)
     if step is not None:
         recording = made.recording.with_step(step[0], str(choice.path), **step[1])
         made = replace(made, recording=recording)
-    return _extracted(made, accompaniment)
+    return _extracted(made, accompaniment, rois)
 
 
 def recomputing(
@@ -133,10 +137,12 @@ def rois_text(choice: RoiChoice) -> str | None:
     return None if choice.path is None else str(choice.path)
 
 
-def _extracted(made: RoiTraces, accompaniment: Accompaniment) -> Extracted:
+def _extracted(
+    made: RoiTraces, accompaniment: Accompaniment, rois: RoiSet
+) -> Extracted:
     recording = accompaniment.attach(made.recording)
     report = trace_report(recording, made.made)
-    return Extracted(recording, report, pictures_of(made.extraction))
+    return Extracted(recording, report, rois, pictures_of(made.extraction))
 
 
 def _chosen(choice: RoiChoice) -> Path:

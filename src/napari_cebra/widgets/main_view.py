@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from psygnal import Signal
+
 from napari_cebra.viewer import _compat
 from napari_cebra.viewer.adapters import (
     MovieAdapter,
@@ -29,10 +31,13 @@ class MainView:
         What is open.
     """
 
+    frames_changed = Signal()
+
     def __init__(self, viewer: Any, workspace: Workspace) -> None:
         self._viewer = weakref.ref(viewer)
         self._workspace = workspace
         self._stack_layer: Any = None
+        self._as_recorded: Any = None  # data of the layer, while it shows others
         self._is_own = False
         self._adopted: Any = None
         self._limits: tuple[float, float] | None = None
@@ -77,6 +82,23 @@ class MainView:
         below = 0 if stack is None else viewer.layers.index(stack) + 1
         viewer.layers.move(viewer.layers.index(layer), below)  # under the ROIs
 
+    def show_frames(self, frames: Any) -> None:
+        """Show other frames (T, Y, X) in the stack's layer; None: as recorded."""
+        layer = self._stack_layer
+        if layer is None or (frames is None and self._as_recorded is None):
+            return
+        if self._as_recorded is None:
+            self._as_recorded = layer.data
+        layer.data = self._as_recorded if frames is None else frames
+        if frames is None:
+            self._as_recorded = None
+        self.frames_changed.emit()
+
+    @property
+    def shows_other_frames(self) -> bool:
+        """Whether the stack's layer shows other frames than were recorded."""
+        return self._as_recorded is not None
+
     def refit(self) -> None:
         """Show everything again, unless a person has chosen another view since."""
         if self._fitted is not None and self._fitted == self._place():
@@ -99,6 +121,7 @@ class MainView:
         viewer, stack = self._viewer(), self._workspace.stack
         if viewer is None:
             return
+        self.show_frames(None)  # a layer that was lent goes back as it came
         if self._slider is not None:
             self._slider.close()
             self._slider = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushButton
+from superqt.utils import signals_blocked
 
 from napari_cebra.pipeline.motion import corrected_stack, write_shifts
 from napari_cebra.pipeline.motion_words import median_shift, motion_lines
@@ -39,7 +40,6 @@ class MotionStep(Step):
     def __init__(self, session: Session) -> None:
         super().__init__(session, "Estimate motion")
         self._found: Motion | None = None
-        self._raw_data: Any = None  # of the layer, while it shows the corrected movie
         self.form = MotionForm()
         self.form.setValue(_remembered())
         self.fields.addWidget(self.form)
@@ -85,9 +85,11 @@ class MotionStep(Step):
         connect = self.connections.add
         connect(workspace.stack_changed, self._on_stack)
         connect(workspace.motion_changed, self._on_motion)
+        connect(session.main_view.frames_changed, self._on_frames)
         session.configChanged.connect(self._show_config)
         self._show_config()
         self._on_motion()
+        self._on_frames()
         self._show_found()
 
     def value(self) -> MotionSettings:
@@ -162,9 +164,8 @@ class MotionStep(Step):
         if self.session.workspace.stack is not stack:
             return  # another was loaded meanwhile
         preferences.remember("motion", motion.settings.to_json())
-        self.show_box.setChecked(False)
         self.session.workspace.set_motion(motion)
-        self.show_box.setChecked(True)
+        self._show_movie(True)
         self.session.autosave()
         if self.session.workspace.recording is not None:
             self.message.warning(
@@ -183,9 +184,8 @@ class MotionStep(Step):
         used = workspace.motion
         settings = None if used is None else used.settings
         self.session.config = replace(self.session.config, motion=settings)
-        blocked = self.use_box.blockSignals(True)
-        self.use_box.setChecked(used is not None)
-        self.use_box.blockSignals(blocked)
+        with signals_blocked(self.use_box):
+            self.use_box.setChecked(used is not None)
         self.refresh()
 
     def _on_use(self, is_used: bool) -> None:
@@ -194,10 +194,8 @@ class MotionStep(Step):
 
     def _on_stack(self) -> None:
         self.abandon_job()
-        self._found = self._raw_data = None
-        blocked = self.show_box.blockSignals(True)
-        self.show_box.setChecked(False)
-        self.show_box.blockSignals(blocked)
+        self._found = None
+        self._on_frames()
         self.message.clear()
         self._show_found()
         self.refresh()
@@ -220,14 +218,15 @@ class MotionStep(Step):
 
     def _show_movie(self, is_corrected: bool) -> None:
         """Put the corrected frames into the layer of the stack, or take them out."""
-        layer, stack = self.session.main_view.stack_layer, self.session.workspace.stack
-        if layer is None or stack is None or self._found is None:
-            return
-        if is_corrected:
-            self._raw_data = layer.data
-            layer.data = corrected_stack(stack, self._found).lazy
-        elif self._raw_data is not None:
-            layer.data, self._raw_data = self._raw_data, None
+        stack, found = self.session.workspace.stack, self._found
+        if stack is not None and found is not None:
+            frames = corrected_stack(stack, found).lazy if is_corrected else None
+            self.session.main_view.show_frames(frames)
+
+    def _on_frames(self) -> None:
+        """Tick the box where the corrected movie is seen, whichever dock showed it."""
+        with signals_blocked(self.show_box):
+            self.show_box.setChecked(self.session.main_view.shows_other_frames)
 
     # Files.
 

@@ -217,6 +217,8 @@ def opening(
             whole = accompaniment.attach_movie(whole)
         if recording is not None:
             recording, rois = whole, recording.rois
+            if config.rois is not None:  # also those that are not accepted
+                rois = io.read_roi_file(config.rois, rate=config.rate).rois
     except BaseException:
         if stack is not None:
             stack.close()

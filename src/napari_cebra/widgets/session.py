@@ -192,11 +192,11 @@ class Session(QObject):
 
     def autosave(self) -> None:
         """Ask for the project to be saved, if it has a folder and that is wanted."""
-        wanted = preferences.plugin_setting("projects", "autosave", True)
         workspace = self.workspace
         if workspace.project_folder is None or workspace.would_lose:
             return  # other traces have outdated an embedding: saving is for a person
-        if wanted:
+        # Asked last: napari may look through all plugins for it, in a quarter second.
+        if preferences.plugin_setting("projects", "autosave", True):
             self.autosaveWanted.emit()
 
     def may_replace(self, parent: QWidget) -> bool:

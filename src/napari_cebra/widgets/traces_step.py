@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMenu, QPushButton
 
+from napari_cebra.pipeline.config import DETECT
 from napari_cebra.pipeline.roi_export import write_rois
 from napari_cebra.pipeline.trace_report import counted, notes_of
 from napari_cebra.recording import Progress, RoiSet
@@ -123,22 +124,25 @@ class TracesStep(Step):
             self.session.autosave()
             return
         choice, settings = self.value()
-        layer_rois = None
+        known = rois
         if choice.source == "layer":
-            layer_rois = rois_of_layer(self.session, choice.layer)
+            known = rois_of_layer(self.session, choice.layer)
         stack, motion = workspace.stack, workspace.motion
         source = self.session.config.source
+        named = rois_text(choice)
+        if choice.source == "layer" and known is rois and source.rois == DETECT:
+            named = DETECT  # they were found here
         self.session.config = replace(
             self.session.config,
             dff=settings,
-            source=replace(source, rois=rois_text(choice), reextract=choice.reextract),
+            source=replace(source, rois=named, reextract=choice.reextract),
         )
         preferences.remember("dff", settings.to_json())
         company = self.session.accompaniment
         self.start_job(
             "extraction",
             "Extracting",
-            lambda: extracting(stack, choice, layer_rois, settings, company, motion),
+            lambda: extracting(stack, choice, known, settings, company, motion),
             self._on_extracted,
             stopped_text="Extraction was cancelled; the traces from before are kept.",
         )
@@ -264,8 +268,8 @@ class TracesStep(Step):
         if result.pictures:
             self.session.pictures = result.pictures
             workspace.set_mean_image(result.pictures["mean"])
-        extracted = result.recording.rois
-        if not same_masks(workspace.rois, extracted):
+        extracted = result.rois
+        if extracted is not None and not same_masks(workspace.rois, extracted):
             workspace.set_rois(extracted, forget_history=workspace.rois is None)
         n = result.recording.traces.n_rois
         self._take(result, f"{counted(n)} extracted; none is flagged.")

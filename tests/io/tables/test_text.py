@@ -78,6 +78,14 @@ def test_columns_of_the_same_name(tmp_path) -> None:
     assert "several columns 'x'; this one is 'x_2' here" in read.notes[0]
 
 
+def test_rows_that_are_empty_stay_where_they_are(tmp_path) -> None:
+    for text in ("\n\nx\ty\n1\t2\n\t\n3\t4\n\n", "x;y\n1;2\n;\n3;4\n"):
+        read = table(tmp_path, text)
+        np.testing.assert_array_equal(read.column("x"), [1, np.nan, 3])
+    alone = table(tmp_path, "x\r\n1\r\n\r\n3\r\n\r\n")
+    np.testing.assert_array_equal(alone.column("x"), [1, np.nan, 3])
+
+
 def test_words_among_numbers(tmp_path) -> None:
     read = table(tmp_path, "state\nrun\nrest\n3\nrun\n")
     assert read.categories("state") == ("3", "rest", "run")

@@ -30,7 +30,7 @@ def motion(shifts: np.ndarray, shape=(20, 30), **others) -> Motion:
     return Motion(
         np.asarray(shifts, float),
         np.zeros(n, bool),
-        *(np.ones(n) for _ in range(3)),
+        *(np.ones(n) for _ in range(2)),
         np.zeros(shape, np.float32),
         shape,
         QUALITY,

@@ -214,6 +214,12 @@ class SessionObjective(Objective):
             )
             self._judged[True] = judged(sampler)
 
+    @property
+    def compiled(self) -> bool:
+        """Whether windows of all recordings go through compiled code."""
+        each = zip(self._windows, self.network, strict=True)
+        return self._masks is None and all(w.compiled(own) for w, own in each)
+
     def draw(self) -> Drawn:
         """Draw the rows of one step, and the noise of their windows."""
         batch = self.sampler.draw(self._n, self.generator)

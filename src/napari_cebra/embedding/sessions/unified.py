@@ -184,6 +184,11 @@ class UnifiedObjective(Objective):
                 )
             )
 
+    @property
+    def compiled(self) -> bool:
+        """Whether windows go through compiled code."""
+        return self._windows[0].compiled(self.network)
+
     def draw(self) -> Drawn:
         """Draw the rows of one step, and what is random in their windows."""
         rows = self._rows(self.sampler, self.generator)

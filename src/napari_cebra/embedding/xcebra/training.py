@@ -102,6 +102,11 @@ class XcebraObjective(RecordingObjective):
             counts[part.start : part.stop] += 1
         self._counts = counts
 
+    @property
+    def compiled(self) -> bool:
+        """No: the penalty is not."""
+        return False
+
     def loss(self, batch: Drawn, step: int) -> Tensor:
         """Return the weighted objectives, and the penalty at its weight."""
         loss = super().loss(batch, step)

@@ -82,13 +82,16 @@ def _rows(path: Path, sheet: Any) -> list[list[str]]:
                 f"{_MOST_COLUMNS} columns; keep the variables, one per column."
             )
         rows.append([_text(value) for value in values])
-    rows = [row for row in rows if any(row)]
-    width = max((_filled(row) for row in rows), default=0)
+    filled = [k for k, row in enumerate(rows) if any(row)]
+    if not filled:
+        return []
+    rows = rows[filled[0] : filled[-1] + 1]  # an empty row between others is a row
+    width = max(_filled(row) for row in rows)
     return [(row + [""] * width)[:width] for row in rows]
 
 
 def _filled(row: list[str]) -> int:
-    return max(k + 1 for k, cell in enumerate(row) if cell)
+    return max((k + 1 for k, cell in enumerate(row) if cell), default=0)
 
 
 def _text(value: Any) -> str:

@@ -51,11 +51,13 @@ def text_cells(text: str, name: str) -> tuple[list[list[str]], str]:
     InvalidInput
         If the text is empty or badly quoted.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = _lines(text)
     if not lines:
         raise InvalidInput(f"{name} is empty; choose a table with a header line.")
     separator = _separator(lines)
     lines = _without_comments(lines, separator)
+    if any(separator in line for line in lines):
+        lines = [line for line in lines if line.strip(" ")]
     try:
         if separator == " ":
             rows = [line.split() for line in lines]
@@ -64,7 +66,7 @@ def text_cells(text: str, name: str) -> tuple[list[list[str]], str]:
             reader = csv.reader(
                 source, delimiter=separator, strict=True, skipinitialspace=True
             )
-            rows = [[cell.strip() for cell in row] for row in reader]
+            rows = [[cell.strip() for cell in row or [""]] for row in reader]
     except csv.Error as error:
         raise InvalidInput(
             f"{name} is not a table that can be read ({error}); save it as CSV."
@@ -74,6 +76,17 @@ def text_cells(text: str, name: str) -> tuple[list[list[str]], str]:
         rows = [row[:-1] for row in rows]
     decimal = "." if separator == "," else decimal_sign(rows[1:])
     return (_ungrouped(rows), ",") if decimal == "," else (rows, ".")
+
+
+def _lines(text: str) -> list[str]:
+    """Lines without those that are blank at either end.
+
+    A blank line between others is an empty cell where there is one column. One of
+    tabs alone is a row.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    filled = [k for k, line in enumerate(lines) if line.strip(" ")]
+    return lines[filled[0] : filled[-1] + 1] if filled else []
 
 
 def long_numbers(text: str) -> tuple[list[list[str]], np.ndarray] | None:

@@ -76,6 +76,7 @@ def align_onsets(
     tolerance_s: float = 0.01,
     max_scale_error: float = 0.06,
     min_match: float = 0.8,
+    names: tuple[str, str] = ("source", "target"),
 ) -> Alignment:
     """Fit a clock to onsets whose pairs are known, as trial by trial.
 
@@ -89,6 +90,8 @@ def align_onsets(
         Largest deviation of the scale from 1.
     min_match : float
         Share of the pairs that must agree.
+    names : (str, str)
+        What the two logs are called in errors.
 
     Raises
     ------
@@ -99,8 +102,9 @@ def align_onsets(
     x, y = np.asarray(source, np.float64), np.asarray(target, np.float64)
     if x.ndim != 1 or x.shape != y.shape:
         raise InvalidInput(
-            f"There are {x.size} source and {y.size} target onsets, which cannot be "
-            "pairs; give both for each event (empty where unseen), or align by pulses."
+            f"There are {x.size} {names[0]} and {y.size} {names[1]} onsets, which "
+            "cannot be pairs; give both for each event (empty where unseen), or align "
+            "by pulses."
         )
     rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     rows = rows[np.unique(x[rows], return_index=True)[1]]

@@ -33,6 +33,7 @@ def align_pulses(
     tolerance_s: float = 0.01,
     max_scale_error: float = 0.06,
     min_match: float = 0.8,
+    names: tuple[str, str] = ("source", "target"),
 ) -> Alignment:
     """Fit a clock to pulses that both logs have recorded.
 
@@ -59,6 +60,8 @@ def align_pulses(
         Share of pulses, of the log that has fewer in the time both cover,
         that must find a partner. With one in twenty missing and one in twenty
         spurious in both logs, 90 % can.
+    names : (str, str)
+        What the two logs are called in errors.
 
     Raises
     ------
@@ -73,12 +76,12 @@ def align_pulses(
         raise InvalidInput(
             f"The tolerance must be positive seconds, not {tolerance_s}."
         )
-    source = rising_times(source, "source pulses", 4 if pin else 6)
-    target = rising_times(target, "target pulses", 4 if pin else 6)
+    source = rising_times(source, f"{names[0]} pulses", 4 if pin else 6)
+    target = rising_times(target, f"{names[1]} pulses", 4 if pin else 6)
     # From the first pulses on, so that seconds since 1970 lose no digits; times
     # that rounding makes the same are refused as well.
-    a = rising_times(source - source[0], "source pulses")
-    b = rising_times(target - target[0], "target pulses")
+    a = rising_times(source - source[0], f"{names[0]} pulses")
+    b = rising_times(target - target[0], f"{names[1]} pulses")
     step = min(float(np.median(np.diff(log))) for log in (a, b))
     within = max(min(tolerance_s, step / 8), 1e-9)
     if pin is None:
@@ -95,13 +98,13 @@ def align_pulses(
             )
         ]
     if not lines:
-        raise _unmatched(0.0, a, b, min_match)
+        raise _unmatched(0.0, a, b, min_match, names)
     best = max(lines, key=lambda line: (1 - np.abs(line.residuals) / within).sum())
     shifted = [] if pin else _shifted(a, b, best, within)
     best = min([best, *shifted], key=lambda line: _cost(line, _width(best, within)))
     matched = best.residuals.size
     if matched < min_match * best.shared:
-        raise _unmatched(matched / best.shared, a, b, min_match)
+        raise _unmatched(matched / best.shared, a, b, min_match, names)
     width = _width(best, within)
     others = [
         line for line in (*lines, *shifted) if _apart(line, best, a).max() > 2 * within
@@ -210,11 +213,15 @@ def _refuse_ambiguous(
 
 
 def _unmatched(
-    rate: float, a: np.ndarray, b: np.ndarray, min_match: float
+    rate: float,
+    a: np.ndarray,
+    b: np.ndarray,
+    min_match: float,
+    names: tuple[str, str],
 ) -> InvalidInput:
     return InvalidInput(
         f"Only {rate:.0%} of the pulses match, but {min_match:.0%} are needed "
-        f"({a.size} source pulses every {np.median(np.diff(a)):.3g} s, {b.size} target "
-        f"pulses every {np.median(np.diff(b)):.3g} s in the median); choose the log of "
-        "this recording, with times in seconds."
+        f"({a.size} {names[0]} pulses every {np.median(np.diff(a)):.3g} s, {b.size} "
+        f"{names[1]} pulses every {np.median(np.diff(b)):.3g} s in the median); choose "
+        "the log of this recording, with times in seconds."
     )

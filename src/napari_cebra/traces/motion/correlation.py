@@ -17,25 +17,32 @@ from napari_cebra.traces.motion.peak import highest, refined
 
 _TAPER = 0.1  # share of each side over which the border fades
 _TINY = 1e-12
-_FLAT = 1e-8  # power relative to the template's, below which it is round-off
+_FLAT = 1e-8  # strength relative to the template's, below which it is round-off
 _FAR = 0.01  # share of the side beyond which a shift is looked for again
 _NEAR = 2  # pixels of a picture within which a shift is looked for again
 
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """What pictures are compared with.
+    """What pictures are compared with; made by `PhaseCorrelation.template`.
 
     Parameters
     ----------
-    spectrum : (N, K) complex64
-        Mean of pictures in place.
     weights : (N, K) complex64
-        From `PhaseCorrelation.weights`.
+        By which the phases of a picture are multiplied.
+    spread : float tensor
+        Standard deviation of their correlation with a picture that has nothing
+        in common with the template.
+    matched : (N, K) complex64
+        By which a spectrum is multiplied for its correlation with the template.
+    least : float tensor
+        Strength of a picture below which it is round-off.
     """
 
-    spectrum: torch.Tensor
     weights: torch.Tensor
+    spread: torch.Tensor
+    matched: torch.Tensor
+    least: torch.Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,16 +54,14 @@ class Located:
     shifts : (n, 2) float64
         Displacement in pixels of the stack (y, x).
     confidence : (n,) float64
-        Height of the peak in standard deviations of the correlation with a
-        picture that has nothing in common with the template.
-    likeness, likeness_before : (n,) float64
-        Correlation (Pearson's r) with the template, in place and as it is.
+        Height of the peak in units of `Template.spread`.
+    likeness : (n,) float64
+        Correlation (Pearson's r) with the template, in place.
     """
 
     shifts: np.ndarray
     confidence: np.ndarray
     likeness: np.ndarray
-    likeness_before: np.ndarray
 
 
 class PhaseCorrelation:
@@ -129,6 +134,19 @@ class PhaseCorrelation:
         phase = template.conj() * torch.rsqrt(strength + _TINY)
         return (phase * share * self.filter).resolve_conj()
 
+    def template(self, mean: torch.Tensor, noise: torch.Tensor) -> Template:
+        """Make a template of a mean spectrum; arguments as for `weights`."""
+        weights = self.weights(mean, noise)
+        area = self.size[0] * self.size[1]
+        squared = self.filter**2 * self.twice
+        total = (power(mean) * squared).sum() + _TINY
+        matched = (mean.conj() * squared * total.rsqrt()).resolve_conj()
+        return Template(weights, self.spread(weights) / area, matched, _FLAT * total)
+
+    def spread(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return the standard deviation of sums of random phases, so weighted."""
+        return (power(weights) * self.twice).sum((-2, -1)).sqrt() + _TINY
+
     def locate(self, pictures: torch.Tensor, template: Template) -> Located:
         """Find where each of n pictures (n, N, M) stands.
 
@@ -136,24 +154,29 @@ class PhaseCorrelation:
         once more: the border that fades stays where it is and would hold the
         estimate back.
         """
+        found = self._compare(pictures, template, self.reach)
+        whole = self.whole(found.shifts)
+        far = np.flatnonzero(np.abs(whole).max(axis=1) > _FAR * min(self.size))
+        if far.size:
+            at = torch.from_numpy(far).to(self.device)
+            moved = moved_by(pictures[at], whole[far])
+            near = self._compare(moved, template, [_NEAR, _NEAR])
+            sure = (np.abs(near.shifts) < _NEAR * self.factor).all(axis=1)
+            far, moved_to = far[sure], whole[far[sure]] * self.factor
+            found.shifts[far] = moved_to + near.shifts[sure]
+            found.confidence[far] = near.confidence[sure]
+            found.likeness[far] = near.likeness[sure]
+        return found
+
+    def _compare(
+        self, pictures: torch.Tensor, template: Template, reach: list[int]
+    ) -> Located:
         spectra = self.spectra(pictures)
-        before = self.likeness(spectra, template)
-        shifts, confidence = self.match(spectra, template.weights, self.reach)
-        whole = self.whole(shifts)
-        again = np.flatnonzero(np.abs(whole).max(axis=1) > _FAR * min(self.size))
-        rest = shifts.copy()
-        if again.size:
-            at = torch.from_numpy(again).to(self.device)
-            moved = self.spectra(moved_by(pictures[at], whole[again]))
-            near, height = self.match(moved, template.weights, [_NEAR, _NEAR])
-            agree = (np.abs(near) < _NEAR * self.factor).all(axis=1)
-            rest[again] -= whole[again] * self.factor
-            rest[again[agree]] = near[agree]
-            shifts[again] = whole[again] * self.factor + rest[again]
-            confidence[again] = np.maximum(confidence[again], height)
-            spectra = spectra.index_copy(0, at, moved)
-        likeness = self.likeness(self.in_place(spectra, rest), template)
-        return Located(shifts, confidence, likeness, before)
+        strength = power(spectra)
+        shifts, peak = self._match(spectra, strength, template.weights, reach)
+        likeness = self._likeness(spectra, strength, template, shifts)
+        confidence = (peak / template.spread).double().cpu().numpy()
+        return Located(shifts, confidence, likeness)
 
     def placed(self, pictures: torch.Tensor, shifts: np.ndarray) -> torch.Tensor:
         """Return the spectra of pictures (n, N, M) with their shifts undone."""
@@ -165,57 +188,61 @@ class PhaseCorrelation:
         """Return shifts in whole pixels of a picture, (n, 2) int."""
         return np.rint(shifts / self.factor).astype(np.int64)
 
-    def match(
-        self, spectra: torch.Tensor, weights: torch.Tensor, reach: list[int]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the shift (n, 2) of each of n spectra, and its confidence (n,)."""
+    def _match(
+        self,
+        spectra: torch.Tensor,
+        strength: torch.Tensor,
+        weights: torch.Tensor,
+        reach: list[int],
+    ) -> tuple[np.ndarray, torch.Tensor]:
+        """Return the shift (n, 2) of each of n spectra, and its peak (n,)."""
         crossed = spectra * weights
-        crossed *= (power(spectra) + _TINY).rsqrt_()
+        crossed *= (strength + _TINY).rsqrt_()
         tall, wide = reach
         columns = torch.fft.ifft(crossed, dim=-2)
         columns = torch.cat([columns[:, -tall:], columns[:, : tall + 1]], dim=1)
         rows = torch.fft.irfft(columns, n=self.size[1], dim=-1)
         places = torch.cat([rows[..., -wide:], rows[..., : wide + 1]], dim=-1)
         peak, value = highest(places)
-        shifts = refined(places, peak) - torch.tensor(
-            [tall, wide], dtype=torch.float64, device=self.device
-        )
-        area = self.size[0] * self.size[1]
-        spread = (weights.abs() ** 2 * self.twice).sum((-2, -1)).sqrt() / area
-        return (
-            (shifts * self.factor).cpu().numpy(),
-            (value / (spread + _TINY)).double().cpu().numpy(),
-        )
+        shifts = refined(places, peak) - [tall, wide]
+        return shifts * self.factor, value
 
-    def in_place(self, spectra: torch.Tensor, shifts: np.ndarray) -> torch.Tensor:
-        """Return the spectra of the pictures with their shifts (n, 2) undone."""
-        turns = 2j * np.pi * torch.from_numpy(shifts / self.factor).to(self.device)
-        down = torch.exp(turns[:, :1] * self.fy).to(spectra.dtype)
-        right = torch.exp(turns[:, 1:] * self.fx).to(spectra.dtype)
-        return spectra * down[:, :, None] * right[:, None, :]
-
-    def likeness(self, spectra: torch.Tensor, template: Template) -> np.ndarray:
-        """Return the correlation (Pearson's r) of pictures with a template, (n,).
+    def _likeness(
+        self,
+        spectra: torch.Tensor,
+        strength: torch.Tensor,
+        template: Template,
+        shifts: np.ndarray,
+    ) -> np.ndarray:
+        """Return the correlation with the template once shifts are undone, (n,).
 
         Of the filtered pictures; 0 for a picture without structure.
         """
-        mean = template.spectrum * self.filter**2 * self.twice
-        shared = _flat(spectra) @ _flat(mean[None])[0]
-        theirs = _flat(template.spectrum[None]) @ _flat(mean[None])[0]
+        down, right = self._turns(shifts)
+        shared = (down[:, None] @ (spectra * template.matched) @ right[:, :, None]).real
         squared = (self.filter**2 * self.twice).flatten()
-        own = power(spectra).flatten(1) @ squared
-        r = shared * torch.rsqrt(own * theirs + _TINY)
-        return torch.where(own <= _FLAT * theirs, 0, r).double().cpu().numpy()
+        own = strength.flatten(1) @ squared
+        r = shared[:, 0, 0] * torch.rsqrt(own + _TINY)
+        return torch.where(own <= template.least, 0, r).double().cpu().numpy()
+
+    def in_place(self, spectra: torch.Tensor, shifts: np.ndarray) -> torch.Tensor:
+        """Return the spectra of the pictures with their shifts (n, 2) undone."""
+        down, right = self._turns(shifts)
+        return spectra * down[:, :, None] * right[:, None, :]
+
+    def _turns(self, shifts: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the phases (n, N) and (n, K) that undo shifts (n, 2)."""
+        turns = 2j * np.pi * torch.from_numpy(shifts / self.factor).to(self.device)
+        down, right = (
+            torch.exp(turns[:, :1] * self.fy),
+            torch.exp(turns[:, 1:] * self.fx),
+        )
+        return down.to(torch.complex64), right.to(torch.complex64)
 
 
 def power(spectra: torch.Tensor) -> torch.Tensor:
     """Return the squared absolute values."""
     return spectra.real.square().addcmul_(spectra.imag, spectra.imag)
-
-
-def _flat(spectra: torch.Tensor) -> torch.Tensor:
-    """Return n spectra as (n, .) real numbers."""
-    return torch.view_as_real(spectra).flatten(1)
 
 
 def moved_by(pictures: torch.Tensor, whole: np.ndarray) -> torch.Tensor:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _BATCH = 16  # frames whose spectra are in memory, and in the cache, at a time
 _TEMPLATE_BYTES = 96 * 2**20
-_WORSE = 0.02  # by which a correction may lower the correlation with the template
 _MARGIN = 1.5  # standard deviations above the highest peak that chance gives
 
 
@@ -39,7 +38,6 @@ class Found:
     shifts: np.ndarray
     confidence: np.ndarray
     correlation: np.ndarray
-    correlation_before: np.ndarray
     failed: np.ndarray
     blocks: np.ndarray | None
     middles: tuple[np.ndarray, np.ndarray] | None
@@ -59,7 +57,6 @@ class Found:
             _filled(self.shifts, self.failed),
             self.failed,
             self.correlation,
-            self.correlation_before,
             self.confidence,
             np.zeros(shape, np.float32),
             shape,
@@ -120,7 +117,7 @@ class Estimate:
 
     def joined(self, parts: list[Found]) -> Found:
         """Put the estimates of successive frames together."""
-        names = ("shifts", "confidence", "correlation", "correlation_before", "failed")
+        names = ("shifts", "confidence", "correlation", "failed")
         whole = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
         blocks = middles = None
         if self.blocks is not None:
@@ -136,7 +133,6 @@ class Estimate:
         failed = (
             ~(found.confidence >= chance + _MARGIN)
             | (np.abs(found.shifts) > field.limit).any(axis=1)
-            | ~(found.likeness >= found.likeness_before - _WORSE)
             | (found.likeness <= 0)
         )
         blocks = None
@@ -151,7 +147,6 @@ class Estimate:
             found.shifts,
             found.confidence,
             found.likeness,
-            found.likeness_before,
             failed,
             blocks,
             None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 _TINY = 1e-12
@@ -14,7 +15,7 @@ def highest(surface: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.stack([at // width, at % width], dim=1), value
 
 
-def refined(surface: torch.Tensor, peak: torch.Tensor) -> torch.Tensor:
+def refined(surface: torch.Tensor, peak: torch.Tensor) -> np.ndarray:
     """Return where the peaks stand between the samples, (n, 2) float64.
 
     A Gaussian of any width and tilt is laid through the 3 × 3 samples about
@@ -23,25 +24,23 @@ def refined(surface: torch.Tensor, peak: torch.Tensor) -> torch.Tensor:
     """
     n, height, width = surface.shape
     y, x = peak.unbind(1)
-    inner = (y > 0) & (y < height - 1) & (x > 0) & (x < width - 1)
-    rows = y.clamp(1, height - 2)[:, None, None] + _STEP[:, None].to(y.device)
-    columns = x.clamp(1, width - 2)[:, None, None] + _STEP[None, :].to(y.device)
-    one = torch.arange(n, device=y.device)[:, None, None]
-    around = surface[one, rows, columns].double()
-    level = around.amax((1, 2), keepdim=True).clamp_min(_TINY)
-    log = torch.log((around / level).clamp_min(1e-3))
-    step = _STEP.to(log)
-    by_row, by_column = log.mean(2), log.mean(1)
-    dy, dx = (by_row @ step) / 2, (by_column @ step) / 2
-    dyy = by_row[:, 0] - 2 * by_row[:, 1] + by_row[:, 2]
-    dxx = by_column[:, 0] - 2 * by_column[:, 1] + by_column[:, 2]
-    dxy = torch.einsum("nij,i,j->n", log, step, step) / 4
+    step = torch.arange(-1, 2, device=surface.device)
+    rows = y.clamp(1, height - 2)[:, None, None] + step[:, None]
+    columns = x.clamp(1, width - 2)[:, None, None] + step
+    one = torch.arange(n, device=surface.device)[:, None, None]
+    around = surface[one, rows, columns].double().cpu().numpy()
+    at = peak.cpu().numpy()
+    inner = ((at > 0) & (at < [height - 1, width - 1])).all(axis=1)
+    level = np.maximum(around.max(axis=(1, 2), keepdims=True), _TINY)
+    log = np.log(np.maximum(around / level, 1e-3))
+    by_row, by_column = log.mean(axis=2), log.mean(axis=1)
+    dy, dx = ((part[:, 2] - part[:, 0]) / 2 for part in (by_row, by_column))
+    dyy, dxx = (
+        part[:, 0] - 2 * part[:, 1] + part[:, 2] for part in (by_row, by_column)
+    )
+    dxy = (log[:, 0, 0] - log[:, 0, 2] - log[:, 2, 0] + log[:, 2, 2]) / 4
     determinant = dyy * dxx - dxy**2
     is_peak = inner & (dyy < 0) & (dxx < 0) & (determinant > _TINY)
-    safe = torch.where(is_peak, determinant, torch.ones_like(determinant))
-    off = torch.stack([dxy * dx - dxx * dy, dxy * dy - dyy * dx], 1) / safe[:, None]
-    off = torch.where(is_peak[:, None], off.clamp(-1, 1), torch.zeros_like(off))
-    return peak.double() + off
-
-
-_STEP = torch.tensor([-1, 0, 1])
+    safe = np.where(is_peak, determinant, 1.0)
+    off = np.stack([dxy * dx - dxx * dy, dxy * dy - dyy * dx], axis=1) / safe[:, None]
+    return at + np.where(is_peak[:, None], off.clip(-1, 1), 0.0)

@@ -122,17 +122,21 @@ class Blocks:
         crossed = spectra * weights
         crossed *= (power(spectra) + _TINY).rsqrt_()
         surface = (self.down @ crossed @ self.right).real
-        spread = (weights.abs() ** 2 * self.field.twice).sum((-2, -1)).sqrt()
-        surface = _smoothed(surface / (spread[..., None, None] + _TINY), _SHARED)
+        spread = self.field.spread(weights)[..., None, None]
+        surface = _smoothed(surface / spread, _SHARED)
         size = 2 * self.steps + 1
         peak, value = highest(surface.reshape(-1, size, size))
         found = refined(surface.reshape(-1, size, size), peak) - self.steps
         shifts = (found * self.factor).reshape(n, tall, wide, 2)
-        beyond = (shifts.abs() > self.field.limit).any(-1)
-        sure = (value.double().reshape(n, tall, wide) / _DOUBT).clamp_min(0) ** 2
-        sure = torch.where(beyond, 0, sure)[..., None]
-        around = _smoothed(sure * shifts, _AROUND) / (_smoothed(sure, _AROUND) + 1)
-        return ((sure * shifts + around) / (sure + 1)).cpu().numpy()
+        confidence = value.double().cpu().numpy().reshape(n, tall, wide, 1)
+        sure = (confidence / _DOUBT).clip(0) ** 2
+        sure[(np.abs(shifts) > self.field.limit).any(axis=-1)] = 0
+        weight, drawn = (
+            _smoothed(torch.from_numpy(part), _AROUND).numpy()
+            for part in (sure, sure * shifts)
+        )
+        around = drawn / (weight + 1)
+        return (sure * shifts + around) / (sure + 1)
 
 
 def _smoothed(values: torch.Tensor, weight: float) -> torch.Tensor:

@@ -57,9 +57,9 @@ class Motion:
         where the estimate of a frame failed.
     failed : (T,) bool
         Frames whose shift could not be told.
-    correlation, correlation_before : (T,) float64
-        Correlation (Pearson's r, smoothed pictures) of each frame with the
-        template, in place and as it was; 0 for a frame without structure.
+    correlation : (T,) float64
+        Correlation (Pearson's r, smoothed pictures) of each frame, in place,
+        with the template; 0 for a frame without structure.
     confidence : (T,) float64
         Height of the peak of the phase correlation in standard deviations of
         what chance gives.
@@ -79,7 +79,6 @@ class Motion:
     shifts: np.ndarray
     failed: np.ndarray
     correlation: np.ndarray
-    correlation_before: np.ndarray
     confidence: np.ndarray
     template: np.ndarray
     shape: tuple[int, int]

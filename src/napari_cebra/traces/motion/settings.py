@@ -79,7 +79,7 @@ class MotionSettings:
     smooth_frames: float = 0.0
     block_px: int = 128
     block_max_shift_px: float = 5.0
-    template_frames: int = 200
+    template_frames: int = 100
     interpolation: Filling = "linear"
     device: str = "auto"
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_cebra.traces.motion.correlation import Template, power
+from napari_cebra.traces.motion.correlation import power
 
 if TYPE_CHECKING:
-    from napari_cebra.traces.motion.correlation import PhaseCorrelation
+    from napari_cebra.traces.motion.correlation import PhaseCorrelation, Template
 
 _ROUNDS = 8
 _SETTLED = 0.02  # pixels by which the median frame may still move in a round
@@ -84,7 +84,7 @@ def _mean(
         strength = strength + power(part).sum(0)
     mean = total / kept.size
     noise = (strength / kept.size - power(mean)).clamp_min(0)
-    return Template(mean, field.weights(mean, noise))
+    return field.template(mean, noise)
 
 
 def _on(field: PhaseCorrelation, pictures: np.ndarray) -> torch.Tensor:
