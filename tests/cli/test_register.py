@@ -51,8 +51,14 @@ def test_register_writes_what_a_script_gets(shaken, tmp_path, capsys) -> None:
         assert written.dtype == np.int16 and written.rate == 30
         np.testing.assert_array_equal(written.read(0, 120), expected)
 
-    assert main(asked) == 2  # nothing is written over
-    assert "no movie is ever written over" in capsys.readouterr().err
+    before = shifts.read_bytes(), movie.read_bytes()
+    for options, text in (
+        (("--movie", str(movie)), "no movie is ever written over"),
+        (("--shifts", str(shifts)), "no table is written over"),
+    ):
+        assert main(["register", "--stack", str(path), *options]) == 2
+        assert text in capsys.readouterr().err
+    assert (shifts.read_bytes(), movie.read_bytes()) == before
 
 
 def test_npz_and_zarr_hold_the_blocks_and_the_same_movie(shaken, tmp_path) -> None:

@@ -174,6 +174,9 @@ def test_what_cannot_be_aligned_is_told_at_its_field(window, truth, tmp_path):
 
     window.press(align.button)
     check(form.message, "12000 rows for 3600 frames: choose how it is aligned")
+    form._method.setValue("times")
+    window.press(align.button)
+    check(align.frames.message, "The frame rate is not known")
     align.frames._source.setValue(True)
     window.press(align.button)
     check(align.frames.message, "Choose the file that holds the times")

@@ -100,6 +100,7 @@ def test_found_cells_are_the_rois_and_can_be_undone(opened, press):
     assert preferences.recall("detection") == opened.form.value().to_json()
     workspace.undo_rois()
     assert workspace.rois is before
+    assert opened.session.config.source.rois is None  # no longer as found
 
 
 def test_keeps_the_best_without_another_search(opened, press, qtbot, monkeypatch):

@@ -38,14 +38,14 @@ def shaken() -> np.ndarray:
 class Person:
     """Clicks and waits."""
 
-    def __init__(self, viewer, qtbot) -> None:
+    def __init__(self, viewer, qtbot, name="Motion") -> None:
         self.qtbot, self.viewer = qtbot, viewer
         self.session = Session.of(viewer)
         self.step = MotionStep(self.session)
         self.page = StepPage(1, self.step)
         stepper = Stepper([self.page])
         stepper.setMinimumWidth(430)
-        viewer.window.add_dock_widget(stepper, name="Motion", area="right")
+        viewer.window.add_dock_widget(stepper, name=name, area="right")
         self.page.set_open(True)
 
     def clicks(self, widget, at=None) -> None:
@@ -164,3 +164,24 @@ def test_the_motion_comes_back_with_the_project(person, tmp_path) -> None:
     assert not person.step.words.isVisible()
     workspace.set_motion(again)
     assert "2 of 90" in person.step.words.text()
+
+
+def test_a_layer_of_the_person_goes_back_as_it_came(person, shaken) -> None:
+    layer = person.viewer.add_image(shaken, name="mine")
+    person.session.main_view.expect(layer, None)
+    person.session.workspace.set_stack(stack_from_array(shaken, "TYX", "mine"))
+    person.estimates()
+    assert layer.data is not shaken
+    person.session.workspace.set_stack(None)
+    assert layer.data is shaken
+
+
+def test_two_docks_show_the_same(person) -> None:
+    other = Person(person.viewer, person.qtbot, "Again")
+    person.estimates()
+    assert other.step.words.text() == person.step.words.text()
+    assert other.step.show_box.isChecked()
+    person.ticks(person.step.show_box)
+    assert not other.step.show_box.isChecked()
+    person.ticks(person.step.use_box)
+    assert not other.step.use_box.isChecked()

@@ -61,7 +61,7 @@ def folder(path, ops=True, **changed):
                 "Ly": SHAPE[0],
                 "Lx": SHAPE[1],
                 "meanImg": np.ones(SHAPE, np.float32),
-                "date_proc": datetime.datetime(2024, 1, 2),
+                "date_proc": datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC),
                 "nonrigid": True,
                 "data_path": ["/a"],
             },

@@ -149,6 +149,7 @@ def forward(
     h: np.ndarray,
     slope: np.ndarray,
     latents: np.ndarray,
+    keeps: bool,
 ) -> None:
     """Fill what comes out of each layer, GELU's derivative there, and the latents.
 
@@ -169,18 +170,22 @@ def forward(
         Number of each of the sorted windows.
     h, slope : float32
     latents : (n, D) float32
+    keeps : bool
+        False if `h` and `slope` have room for one chunk alone, each layer at its
+        place in `begins_at`, and are not needed afterwards.
     """
     begins = np.empty(HELD, np.int64)
     scratch = np.empty(HELD * LANES, np.float32)
     y, weights = scratch.ctypes.data, packed.ctypes.data
     outputs, slopes = h.ctypes.data, slope.ctypes.data
     for c in range(chunk, last):
-        inputs = x.ctypes.data
+        inputs, here = x.ctypes.data, np.int64(0)
         for n in range(len(layers)):
             width, panels, skip = layers[n, WIDTH], layers[n, PANELS], layers[n, SKIP]
             length = layers[n, KERNEL] * width
             crop = (layers[n, KERNEL] - 1) // 2 * width
             stop = bounds[n, c + 1]
+            here = begins_at[n] - (0 if keeps else bounds[n, c] * panels * LANES)
             for panel in range(panels):
                 weight = weights + 4 * layers[n, WEIGHT] + panel * length * _ROW
                 bias = weights + 4 * layers[n, BIAS] + panel * _ROW
@@ -190,20 +195,20 @@ def forward(
                         begins[j] = source[at[n] + i + min(j, rows - 1)] * width
                     row_sums(inputs, begins.ctypes.data, length, bias, weight, y)
                     for j in range(rows):
-                        here = 4 * begins_at[n] + ((i + j) * panels + panel) * _ROW
+                        to = 4 * here + ((i + j) * panels + panel) * _ROW
                         made, kept = y + j * _ROW, inputs + 4 * (begins[j] + crop)
                         kept += panel * _ROW
                         if skip == INSIDE:
                             add(made, kept)
                         if layers[n, GELU]:
-                            gelu(made, outputs + here, slopes + here)
+                            gelu(made, outputs + to, slopes + to)
                         else:
-                            put(outputs + here, made)
+                            put(outputs + to, made)
                         if skip == BESIDE:
-                            add(outputs + here, kept)
-            inputs = outputs + 4 * begins_at[n]
+                            add(outputs + to, kept)
+            inputs = outputs + 4 * here
         for w in range(c * size, min((c + 1) * size, len(order))):
-            made = begins_at[-1] + place[w] * layers[-1, PANELS] * LANES
+            made = here + place[w] * layers[-1, PANELS] * LANES
             for d in range(latents.shape[1]):
                 latents[order[w], d] = h[made + d]
 

@@ -43,7 +43,8 @@ def latents(
     parameters : list of tensors
         Weight (O, C, k) and bias of each layer.
     """
-    found: Tensor = _Layers.apply(x, first, steps, *parameters)
+    keeps = torch.is_grad_enabled()
+    found: Tensor = _Layers.apply(x, first, steps, keeps, *parameters)
     return found
 
 
@@ -52,7 +53,12 @@ class _Layers(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, first: Tensor, steps: tuple[Step, ...], *parameters: Tensor
+        ctx: Any,
+        x: Tensor,
+        first: Tensor,
+        steps: tuple[Step, ...],
+        keeps: bool,
+        *parameters: Tensor,
     ) -> Tensor:
         k = kernels("encoder_kernels")
         layers, size = _table(steps, parameters)
@@ -60,17 +66,20 @@ class _Layers(torch.autograd.Function):
         for i, layer in enumerate(layers):
             weight, bias = (p.detach().numpy() for p in parameters[2 * i : 2 * i + 2])
             k.pack(weight, bias, layer, packed)
-        places = _places(first.numpy(), steps, layers)
+        places = _places(first.numpy(), steps, layers, keeps)
         # of PyTorch, whose memory begins where a line of the cache does
-        h, slope = torch.empty(places.size).numpy(), torch.empty(places.size).numpy()
+        rows = 1 if keeps else threads_for(places.chunks)
+        h, slope = torch.empty(2, rows, places.size).numpy()
         latents = x.new_empty(len(first), len(parameters[-1]))
-        given = x.contiguous().numpy(), layers, packed, *places.arrays, h, slope
+        given = x.contiguous().numpy(), layers, packed, *places.arrays
 
-        def work(_: int, begin: int, end: int) -> None:
-            k.forward(begin, end, *given, latents.numpy())
+        def work(thread: int, begin: int, end: int) -> None:
+            made = h[thread % rows], slope[thread % rows]
+            k.forward(begin, end, *given, *made, latents.numpy(), keeps)
 
         in_threads(work, places.chunks)
-        ctx.given, ctx.places, ctx.shapes = given, places, [p.shape for p in parameters]
+        ctx.given, ctx.places = (*given, h[0], slope[0]), places
+        ctx.shapes = [p.shape for p in parameters]
         return latents
 
     @staticmethod
@@ -92,7 +101,7 @@ class _Layers(torch.autograd.Function):
         for i, layer in enumerate(layers):
             weight, bias = (each.numpy() for each in grads[2 * i : 2 * i + 2])
             k.unpack(sums, layer, weight, bias)
-        return None, None, None, *grads
+        return None, None, None, None, *grads
 
 
 class _Places(NamedTuple):
@@ -101,12 +110,14 @@ class _Places(NamedTuple):
     arrays: tuple[Any, ...]
     chunks: int
     size: int
-    """Numbers that all layers make."""
+    """Numbers that all layers make, of all chunks or at most of one."""
     most: int
     """Numbers that one layer makes of one chunk."""
 
 
-def _places(first: np.ndarray, steps: tuple[Step, ...], layers: np.ndarray) -> _Places:
+def _places(
+    first: np.ndarray, steps: tuple[Step, ...], layers: np.ndarray, keeps: bool
+) -> _Places:
     """Return where each layer is needed by windows that begin at (n,) rows."""
     k = kernels("encoder_kernels")
     # frames of a window that go into each layer, and out of the last
@@ -122,10 +133,10 @@ def _places(first: np.ndarray, steps: tuple[Step, ...], layers: np.ndarray) -> _
     bounds = np.zeros((len(steps), chunks + 1), np.int64)
     place = np.empty_like(order)
     k.plan(first[order], lengths[1:], windows, source, at, bounds, place)
-    begins = np.append(0, np.cumsum(bounds[:, -1] * lanes))
-    most = int((np.diff(bounds).max(1) * lanes).max())
+    most = np.diff(bounds).max(1) * lanes
+    begins = np.append(0, np.cumsum(bounds[:, -1] * lanes if keeps else most))
     arrays = source, at, bounds, begins[:-1], order, place, windows
-    return _Places(arrays, chunks, int(begins[-1]), most)
+    return _Places(arrays, chunks, int(begins[-1]), int(most.max()))
 
 
 def _table(

@@ -165,7 +165,8 @@ class Loop:
                     done or time.perf_counter() >= next_latents
                 ):
                     begun = time.perf_counter()
-                    latents = self.latents()
+                    with threads(self.threads):
+                        latents = self.latents()
                     cost = time.perf_counter() - begun
                     next_latents = begun + cost + max(latents_every, 10 * cost)
             yield self._report(reported, latents)

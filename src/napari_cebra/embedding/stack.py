@@ -99,12 +99,7 @@ def slide(network: Network, x: Tensor) -> Tensor:
     steps = steps_of(network) if x.device.type == "cpu" else None
     if steps is None:
         return network.slide(x[None])[0]
-    x = network.mean(x)
-    if fused.fits(steps, x):
-        return embed_places(
-            network, steps, x, torch.arange(len(x) - _length(steps) + 1)
-        )
-    return _head(network, _through(network, steps, x[:, None]))
+    return _head(network, _through(network, steps, network.mean(x)[:, None]))
 
 
 def embed_rows(

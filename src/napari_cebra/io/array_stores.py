@@ -196,7 +196,10 @@ def _described(
 
 
 def _guessed(axes: str) -> str:
-    return f"The file does not name its axes; {axes} is a guess from the shape."
+    return (
+        f"The file does not name its axes; {axes} is a guess from the shape: choose "
+        "another order if frames look scrambled."
+    )
 
 
 def _pixel(sizes: list[Any]) -> PixelSize | None:

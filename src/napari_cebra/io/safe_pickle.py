@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _PLAIN_DTYPE = re.compile(r"[<>|=]?([biufcSU?]\d*|O8?)")
 _CORES = ("numpy.core", "numpy._core")
-_BLANKS = {("datetime", name) for name in ("datetime", "date", "time", "timedelta")} | {
+_BLANKS = {
+    ("datetime", name) for name in ("datetime", "date", "time", "timedelta", "timezone")
+} | {
     ("pathlib", name)
     for name in ("PosixPath", "WindowsPath", "Path", "PurePosixPath", "PureWindowsPath")
 }

@@ -76,7 +76,7 @@ def write_shifts(path: str | Path, motion: Motion, rate: float | None = None) ->
     Raises
     ------
     InvalidInput
-        If it has another ending or cannot be written.
+        As `check_shifts_path`, or if it cannot be written.
     """
     from napari_cebra.io import replacing, write_decoded_csv
 
@@ -115,12 +115,18 @@ def check_shifts_path(path: str | Path) -> Path:
     Raises
     ------
     InvalidInput
-        If it ends in neither .csv nor .npz, or there is no such folder.
+        If it ends in neither .csv nor .npz, is there already, or there is no
+        such folder.
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".npz"):
         raise InvalidInput(
             f"Shifts are written as .csv or .npz, not {path.name}; change its ending."
+        )
+    if path.exists():
+        raise InvalidInput(
+            f"There is already a {path.name}, and no table is written over; choose "
+            "another name."
         )
     if not path.absolute().parent.is_dir():
         raise InvalidInput(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari_cebra.traces.motion import Motion
 
 _NO_WORSE = 0.002  # of a correlation
+_HARDLY = 0.3  # pixels
 
 
 def motion_lines(motion: Motion) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def quality_text(motion: Motion) -> str:
     text += f"the mean image is {sharp}."
     if after < before - _NO_WORSE:
         text += " Frames agree less than before: leave the correction off."
-    elif after < before + _NO_WORSE:
+    elif after < before + _NO_WORSE or np.abs(motion.shifts).max() < _HARDLY:
         text += " There is hardly any motion to correct."
     return text
 
@@ -58,10 +59,10 @@ def failed_text(motion: Motion) -> str:
     n, total = motion.n_failed, motion.n_frames
     if n == 0:
         return f"All {total} frames were registered."
-    frames, their = ("frame", "its") if n == 1 else ("frames", "their")
+    their, rows = ("its", "its row") if n == 1 else ("their", "their rows")
     return (
-        f"{n} of {total} {frames} could not be registered: {their} shift is taken from "
-        f"the frames before and after, and {their} rows will not be used."
+        f"{n} of {total} frames could not be registered: {their} shift is taken from "
+        f"the frames before and after, and {rows} will not be used."
     )
 
 

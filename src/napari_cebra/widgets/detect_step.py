@@ -97,6 +97,7 @@ class DetectStep(Step):
         self._settle.timeout.connect(self._keep)
         session.configChanged.connect(self._show_config)
         self.connections.add(session.workspace.stack_changed, self._on_stack)
+        self.connections.add(session.workspace.rois_changed, self._on_rois)
         self._on_stack()
 
     def value(self) -> DetectionSettings:
@@ -269,12 +270,19 @@ class DetectStep(Step):
 
     def _on_stack(self) -> None:
         self.abandon_job()
-        self._images = self._detection = None
+        self._images = self._detection = self._put_last = None
         self.preview.hide()
         self.message.clear()  # it told of another stack
         stack = self.session.workspace.stack
         self.form.set_rate(None if stack is None else stack.rate)
         self.refresh()
+
+    def _on_rois(self) -> None:
+        """Claim no longer that the ROIs are as found, once they were changed."""
+        session, source = self.session, self.session.config.source
+        is_mine = self._put_last is not None and source.rois == DETECT
+        if is_mine and session.workspace.rois is not self._put_last:
+            session.config = replace(session.config, source=replace(source, rois=None))
 
     def _show_config(self) -> None:
         self.setValue(self.session.config.detection)

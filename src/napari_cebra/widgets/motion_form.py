@@ -18,7 +18,7 @@ from napari_cebra.widgets.form_rows import (
     set_row_visible,
 )
 
-_UNITS = (("share", "% of the frame"), ("px", "px"), ("um", "µm"))
+_UNITS = (("share", "% of frame"), ("px", "px"), ("um", "µm"))
 
 
 class MotionForm(QWidget):

@@ -239,7 +239,7 @@ class MotionStep(Step):
     def _choose(self, what: str, kinds: str, ending: str, write: Any) -> None:
         stack = self.session.workspace.stack
         if stack is None:
-            raise InvalidInput("No stack is open.")
+            return
         folder = Path(preferences.recall("last_folder", ""))
         chosen, _ = QFileDialog.getSaveFileName(
             self, "Write", str(folder / f"{stack.name}_{what}{ending}"), kinds

@@ -29,6 +29,7 @@ class _Header(QPushButton):
     def __init__(self, number: int | str, title: str) -> None:
         super().__init__()
         self._number = number
+        self.is_numbered = isinstance(number, int)
         self.setCheckable(True)
         self.setFlat(True)
         self.setMinimumHeight(34)

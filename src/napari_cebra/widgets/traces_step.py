@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from napari_cebra.io import Stack
     from napari_cebra.pipeline.trace_report import TraceReport
+    from napari_cebra.recording import Recording
     from napari_cebra.traces import DffSettings
     from napari_cebra.widgets.session import Session
 
@@ -143,7 +145,7 @@ class TracesStep(Step):
             "extraction",
             "Extracting",
             lambda: extracting(stack, choice, known, settings, company, motion),
-            self._on_extracted,
+            lambda result: self._on_extracted(result, stack),
             stopped_text="Extraction was cancelled; the traces from before are kept.",
         )
 
@@ -263,8 +265,10 @@ class TracesStep(Step):
         self.dff.setValue(settings)
         self.dff.blockSignals(blocked)
 
-    def _on_extracted(self, result: Extracted) -> None:
+    def _on_extracted(self, result: Extracted, stack: Stack | None) -> None:
         workspace = self.session.workspace
+        if workspace.stack is not stack:
+            return  # another was loaded meanwhile
         if result.pictures:
             self.session.pictures = result.pictures
             workspace.set_mean_image(result.pictures["mean"])
@@ -334,15 +338,16 @@ class TracesStep(Step):
             "extraction",
             "Computing dF/F",
             lambda: recomputing(recording, settings),
-            self._on_recomputed,
+            lambda result: self._on_recomputed(result, recording),
         )
 
-    def _on_recomputed(self, result: Extracted) -> None:
+    def _on_recomputed(self, result: Extracted, before: Recording) -> None:
         workspace = self.session.workspace
-        trying, applied = (
-            workspace.trace_state.trying,
-            applied_settings(result.recording),
-        )
+        if workspace.recording is not before:  # changed, or another was loaded
+            self.session.later(self._recompute)
+            return
+        trying = workspace.trace_state.trying
+        applied = applied_settings(result.recording)
         n = result.recording.traces.n_rois
         self._take(result, f"Traces of {counted(n)} computed; none is flagged.")
         self.session.autosave()

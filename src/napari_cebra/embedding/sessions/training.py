@@ -218,7 +218,10 @@ class SessionObjective(Objective):
     def compiled(self) -> bool:
         """Whether windows of all recordings go through compiled code."""
         each = zip(self._windows, self.network, strict=True)
-        return self._masks is None and all(w.compiled(own) for w, own in each)
+        return self._masks is None and all(
+            windows.compiled(own)  # type: ignore[arg-type]
+            for windows, own in each
+        )
 
     def draw(self) -> Drawn:
         """Draw the rows of one step, and the noise of their windows."""

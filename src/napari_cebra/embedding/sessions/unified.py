@@ -187,7 +187,7 @@ class UnifiedObjective(Objective):
     @property
     def compiled(self) -> bool:
         """Whether windows go through compiled code."""
-        return self._windows[0].compiled(self.network)
+        return self._windows[0].compiled(self.network)  # type: ignore[arg-type]
 
     def draw(self) -> Drawn:
         """Draw the rows of one step, and what is random in their windows."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_cebra.traces.detection.settings import DetectionSettings
     from napari_cebra.traces.extract import StackLike
 
-LEAST_BINS = 20
+LEAST_FRAMES = 20
 _CHUNK = 32  # frames converted at a time
 
 
@@ -117,9 +117,9 @@ def _checked(stack: StackLike) -> tuple[int, int, int]:
             f"ROIs are found in a stack of numbers (T, Y, X), not {dtype} of shape "
             f"{shape}; check its axes."
         )
-    if shape[0] < LEAST_BINS:
+    if shape[0] < LEAST_FRAMES:
         raise InvalidInput(
-            f"The stack has {shape[0]} frames, and at least {LEAST_BINS} are needed to "
+            f"The stack has {shape[0]} frames, and at least {LEAST_FRAMES} are needed to "
             "see cells light up; draw ROIs by hand, or check its axes."
         )
     if min(shape[1:]) < 8:

@@ -110,12 +110,14 @@ def grow(contrast: Contrast, y: int, x: int) -> Growth | None:
             return None
         mask = found
         weights = np.maximum(footprint, 0) * mask
+        if not weights.any():
+            return None
         trace = np.tensordot(weights, part, 2) / (weights**2).sum()
         scale = max(float(step_noise(trace)), 1e-9)
         trace = trace / scale
         weights *= scale
     area = mask.sum() / (np.pi / 4 * diameter**2)
-    if not _AREAS[0] < area < _AREAS[1]:
+    if not (_AREAS[0] < area < _AREAS[1] and _active(trace).any()):
         return None
     features = _features(part, mask, trace, diameter)
     energy = float(contrast.energy[y, x])

@@ -117,7 +117,8 @@ class PhaseCorrelation:
         """Return the (..., N, M // 2 + 1) spectra of (..., N, M) pictures."""
         weight = self.taper.sum()
         middle = (pictures * self.taper).sum((-2, -1), keepdim=True) / weight
-        return torch.fft.rfft2((pictures - middle) * self.taper)
+        found: torch.Tensor = torch.fft.rfft2((pictures - middle) * self.taper)
+        return found
 
     def weights(self, template: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Return by what the phases of a picture are multiplied.
@@ -266,4 +267,4 @@ def _taper(n: int) -> np.ndarray:
     """Fade the border out and in as a cosine."""
     inside = (np.arange(n) + 0.5) / (_TAPER * n)
     share = np.minimum(np.minimum(inside, inside[::-1]), 1)
-    return 0.5 - 0.5 * np.cos(np.pi * share)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * share))

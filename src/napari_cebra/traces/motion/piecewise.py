@@ -54,7 +54,7 @@ class Blocks:
         self.field = PhaseCorrelation(
             (side, side), factor, reach, smooth_px, high_pass_px, device
         )
-        steps = int(reach // factor) + 2
+        steps = min(int(reach // factor) + 2, side // 2 - 1)
         self.places = torch.arange(-steps, steps + 1, device=device)
         self.steps = steps
         turns = 2j * np.pi * self.places.double()
@@ -136,7 +136,7 @@ class Blocks:
             for part in (sure, sure * shifts)
         )
         around = drawn / (weight + 1)
-        return (sure * shifts + around) / (sure + 1)
+        return np.asarray((sure * shifts + around) / (sure + 1))
 
 
 def _smoothed(values: torch.Tensor, weight: float) -> torch.Tensor:
@@ -159,4 +159,4 @@ def _smoothed(values: torch.Tensor, weight: float) -> torch.Tensor:
 def _spread(length: int, side: int) -> list[int]:
     """Return where blocks begin that overlap by half or a little more."""
     n = -(-(length - side) * 2 // side) + 1
-    return np.linspace(0, length - side, n).round().astype(int).tolist()
+    return [int(start) for start in np.linspace(0, length - side, n).round()]

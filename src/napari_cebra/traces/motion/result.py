@@ -91,7 +91,7 @@ class Motion:
     @property
     def n_frames(self) -> int:
         """Number of frames, T."""
-        return self.shifts.shape[0]
+        return len(self.shifts)
 
     @property
     def n_failed(self) -> int:
