@@ -11,7 +11,8 @@ a single frame; a person sees cells from about 1 on. PYTHON is that of an
 environment of its own with suite2p 1.1; it gets the same movies, the rate, and
 the true diameter; ours has to estimate it.
 
-The constants were chosen on the seeds 5, 11 and 21.
+The constants were chosen on the seeds 0, 5, 11 and 21 of such fields; suite2p keeps
+its defaults.
 """
 
 from __future__ import annotations

@@ -119,8 +119,8 @@ def _checked(stack: StackLike) -> tuple[int, int, int]:
         )
     if shape[0] < LEAST_FRAMES:
         raise InvalidInput(
-            f"The stack has {shape[0]} frames, and at least {LEAST_FRAMES} are needed to "
-            "see cells light up; draw ROIs by hand, or check its axes."
+            f"The stack has {shape[0]} frames, and at least {LEAST_FRAMES} are needed "
+            "to see cells light up; draw ROIs by hand, or check its axes."
         )
     if min(shape[1:]) < 8:
         raise InvalidInput(
