@@ -49,6 +49,8 @@ class MotionPlot(QWidget):
         self._plot.setDownsampling(auto=True, mode="peak")
         self._plot.setClipToView(True)
         self._plot.setLabel("left", "Shift (px)")
+        for side in ("left", "bottom"):
+            self._plot.getAxis(side).enableAutoSIPrefix(False)
         self._lines = [self._plot.plot(pen=pg.mkPen(c)) for _, c in _LINES]
         self._failed = Shade(self._plot.getViewBox())
         self._plot.addItem(self._failed, ignoreBounds=True)
