@@ -250,3 +250,36 @@ def test_traces_that_came_with_the_rois_are_used_or_taken_again(
     QTest.mouseClick(step.button, LEFT)
     idle(dock, qtbot)
     assert "800 frames but the stack has 900" in step.message.text()
+
+
+def test_shapes_that_were_drawn_are_rois(dock, qtbot):
+    viewer, step = dock.session.viewer, dock.traces
+    box = np.array([[6, 5], [6, 10], [11, 10], [11, 5]]) - [[0.5, 0.5]] * 4
+    box[2:, 0] += 1
+    box[1:3, 1] += 1
+    ellipse = np.array([[30.0, 30], [30, 40], [42, 40], [42, 30]])
+    shapes = viewer.add_shapes(
+        [box, ellipse, ellipse + 3],
+        shape_type=["rectangle", "ellipse", "polygon"],
+        name="drawn",
+    )
+    assert "drawn" in [step.rois._layer.itemText(i) for i in range(2)]
+    step.rois.setValue(RoiChoice("layer", "drawn"))
+    before = dock.session.workspace.recording
+    step.button.click()
+    idle(dock, qtbot, lambda: dock.session.workspace.recording is not before)
+    rois = dock.session.workspace.recording.rois
+    one, two, three = (np.stack(rois.mask(i)[:2], axis=1) for i in (1, 2, 3))
+    square = np.argwhere(np.ones((6, 6))) + np.array([6, 5])
+    np.testing.assert_array_equal(one, square)
+    at = np.argwhere(np.ones((64, 64)))
+    far = ((at - [36, 35]) / [6, 5]) ** 2 @ [1, 1]
+    assert {*map(tuple, at[far < 0.99])} <= {*map(tuple, two)}
+    assert {*map(tuple, two)} <= {*map(tuple, at[far < 1.01])}
+    assert len(three) == 12 * 10  # overlapping the ellipse
+    assert not shapes.visible
+
+    viewer.add_shapes([[[1, 1], [5, 5]]], shape_type="line", name="a line")
+    step.rois.setValue(RoiChoice("layer", "a line"))
+    step.button.click()
+    assert "encloses no pixel" in step.message.text()

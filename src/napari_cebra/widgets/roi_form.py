@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SOURCES = (
-    ("layer", "Labels layer"),
+    ("layer", "Labels or Shapes layer"),
     ("file", "file or folder of ROIs"),
     ("suite2p", "suite2p folder"),
     ("grid", "regular grid"),
@@ -25,7 +25,7 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class RoiChoice:
-    """A Labels layer, a file or folder, suite2p's, or tiles of some pixels."""
+    """A layer, a file or folder, suite2p's, or tiles of some pixels."""
 
     source: str = "layer"
     layer: str | None = None
@@ -48,7 +48,7 @@ class RoiForm(QWidget):
         )
         layer_row = QWidget()
         self._layer = Choice()
-        self._layer.setPlaceholderText("no Labels layer is open")
+        self._layer.setPlaceholderText("no such layer is open")
         self.new_button = QPushButton("New")
         self.new_button.setToolTip(
             "Add an empty Labels layer of the size of the stack, to paint ROIs on"
@@ -61,7 +61,8 @@ class RoiForm(QWidget):
             self._rows,
             "Layer",
             layer_row,
-            "Each number in the layer is one ROI; 0 is the background",
+            "Each number of a Labels layer, or each polygon, rectangle or ellipse of a "
+            "Shapes layer, is one ROI",
         )
         self._file = add(
             self._rows,
@@ -129,7 +130,7 @@ class RoiForm(QWidget):
         self._on_changed()
 
     def set_layers(self, names: Iterable[str]) -> None:
-        """Offer these Labels layers; the first is taken where none was."""
+        """Offer these layers; the first is taken where none was."""
         names = list(names)
         self._layer.set_items((name, name) for name in names)
         # Qt takes none by itself where a placeholder says that there is none.

@@ -27,7 +27,7 @@ from napari_cebra.widgets.extraction import (
 )
 from napari_cebra.widgets.fold import Fold
 from napari_cebra.widgets.roi_form import RoiChoice, RoiForm
-from napari_cebra.widgets.roi_layers import labels_layers, new_layer, rois_of_layer
+from napari_cebra.widgets.roi_layers import new_layer, roi_layers, rois_of_layer
 from napari_cebra.widgets.step import Step
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class TracesStep(Step):
         )
 
     def _offer_layers(self, *_: object) -> None:
-        self.rois.set_layers(labels_layers(self.session.viewer))
+        self.rois.set_layers(roi_layers(self.session.viewer))
 
     def _on_stack(self) -> None:
         self.message.clear()  # it told of another recording
