@@ -28,11 +28,12 @@ CHECKS = {
     "import contracts": [str(BIN / "lint-imports"), "--no-logo"],
     "manifest": [str(BIN / "npe2"), "validate", "napari-cebra"],
 }
-# Two at a time where nothing is drawn or timed; the window alone, in a worker
-# of its own, so that a crash of Qt is a failed test and not the end of the run.
+# Two at a time; the window's in workers of their own, each with a display of its
+# own, so that a crash of Qt is a failed test and not the end of the run.
+TWO = ["-n", "2", "--dist", "loadfile"]
 TESTS = {
-    "tests": [*PYTEST, "-m", "not gui", "-n", "2", "--dist", "loadfile"],
-    "tests of the window": [*PYTEST, "-m", "gui", "-n", "1"],
+    "tests": [*PYTEST, "-m", "not gui", *TWO],
+    "tests of the window": [*PYTEST, "-m", "gui", *TWO],
 }
 
 
@@ -46,7 +47,13 @@ def main() -> int:
     if options.no_tests:
         return bool(failed)
     counts: dict[str, int] = {}
-    with tempfile.TemporaryDirectory() as folder, display() as environment:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        display() as environment,
+        display() as another,
+    ):
+        both = environment.get("DISPLAY", ""), another.get("DISPLAY", "")
+        environment["NAPARI_CEBRA_DISPLAYS"] = " ".join(both)
         # A built-in recording that one run makes serves the next one too.
         environment.setdefault("NAPARI_CEBRA_CACHE", f"{folder}/recordings")
         for number, (name, command) in enumerate(TESTS.items()):

@@ -24,6 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 _home = Path(tempfile.mkdtemp(prefix="napari-cebra-tests-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["NAPARI_ASYNC"] = "0"
+# Windows of two workers on one display would take the focus from each other.
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+if _worker and (_displays := os.environ.get("NAPARI_CEBRA_DISPLAYS", "").split()):
+    os.environ["DISPLAY"] = _displays[int(_worker) % len(_displays)]
 # Two workers with two threads each would wait for one another on two cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["NAPARI_CONFIG"] = str(_home / "napari" / "settings.yaml")
