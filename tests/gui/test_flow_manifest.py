@@ -13,6 +13,7 @@ pytest.importorskip("napari")
 from npe2 import PluginManager, PluginManifest
 
 from napari_cebra.pipeline import Project, save_project
+from napari_cebra.traces import DffSettings
 from napari_cebra.widgets import (
     AlignDock,
     CebraDock,
@@ -168,6 +169,7 @@ def test_the_demo_goes_through_all_steps_by_itself(
     quick = {"max_iterations": 10, "batch_size": 32, "num_hidden_units": 8}
     monkeypatch.setattr(train_step, "recommended", lambda *_: quick)
     dock = docks.open_dock(viewer, docks.CEBRA)
+    dock.traces.dff.setValue(DffSettings(deconvolve=True))  # of another recording
     tour = launch.Tour(dock, seed=3, folder=tmp_path, screenshots=True)
     tour._quits = False  # the fixture closes the window
     tour.start()
@@ -185,6 +187,7 @@ def test_the_demo_goes_through_all_steps_by_itself(
         "error",
     }
     summary = json.loads((tmp_path / "summary.json").read_text())
+    assert dock.session.workspace.recording.traces.kind == "dff"
     assert summary["n_rois"] == dock.session.workspace.recording.traces.n_rois
     assert np.isfinite(summary["decoding"]["within_1s"])
     assert 0 < summary["traces"]["median_correlation_with_truth"] <= 1
