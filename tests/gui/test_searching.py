@@ -142,7 +142,7 @@ def test_a_window_longer_than_the_recording_is_told_before_training(step):
     assert "the longest possible here is" in step.form.encoder._problem.text()
     clicks(step.button)
     assert "the longest possible here is" in step.message.text()
-    assert not step.session.jobs.under_way
+    assert not step.is_busy
     clicks(step.recommended_button)
     assert not step.form.encoder._problem.isVisible()
     assert step.message.level() == "none"
