@@ -41,13 +41,15 @@ def mask_words(
     """Cover the flat pixels of masks (rows of a CSR matrix) with whole words."""
     width = gcd(frame_pixels * itemsize, 8)  # no word spans two frames
     in_word = width // itemsize
-    in_frame = frame_pixels // in_word
+    at, place = np.divmod(pixels, in_word)
     owner = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
-    words, word = np.unique(owner * in_frame + pixels // in_word, return_inverse=True)
-    place = word * in_word + pixels % in_word
+    begins = np.ones(pixels.size, bool)
+    begins[1:] = (np.diff(at) != 0) | (np.diff(owner) != 0)
+    before = np.concatenate([[0], np.cumsum(begins)])  # words that begin before
+    place += (before[1:] - 1) * in_word
     return Words(
-        (words % in_frame).astype(np.uint32),
-        np.bincount(place, weights, words.size * in_word).astype(np.float32),
-        np.searchsorted(words // in_frame, np.arange(indptr.size)).astype(np.uint32),
+        at[begins].astype(np.uint32),
+        np.bincount(place, weights, before[-1] * in_word).astype(np.float32),
+        before[indptr].astype(np.uint32),
         np.dtype(f"u{width}"),
     )
