@@ -8,7 +8,7 @@ import pytest
 
 from napari_cebra.recording import InvalidInput, Progress, RoiSet
 from napari_cebra.traces import extract, neuropil_rings
-from napari_cebra.traces.runs import column_runs
+from napari_cebra.traces.words import mask_words
 
 from .conftest import ArrayStack, discs, run
 
@@ -185,18 +185,21 @@ def test_a_stack_that_is_not_one_is_named(rng):
         run(extract(ArrayStack(np.zeros((1, *SHAPE))), rois))
 
 
-def test_runs_do_not_join_across_borders():
-    # Width 4: pixels 3 and 4 are neighbours in memory, not in a column; the
-    # second mask begins right under the last pixel of the first, and a column
-    # of three ends where the next begins.
-    pixels, indptr = np.array([2, 3, 4, 8, 9]), np.array([0, 3, 3, 5])
-    runs = column_runs(pixels, indptr, (3, 4))
-    assert runs.start.tolist() == [4, 2, 3, 8, 9]
-    assert ((runs.stop - runs.start) // 4).tolist() == [1, 1, 1, 1, 1]
-    assert runs.indptr.tolist() == [0, 3, 3, 5]
-    whole = column_runs(np.arange(12), np.array([0, 12]), (3, 4))
-    assert whole.start.tolist() == [0, 1, 2, 3]
-    assert ((whole.stop - whole.start) // 4).tolist() == [3] * 4
+def test_words_cover_a_mask_and_stay_within_a_frame():
+    # Six int16 to a frame: words of 4 bytes, as one of 8 would span two frames.
+    pixels, weights = np.array([1, 2, 3, 4]), np.array([0.5, 1, 2, 3], np.float32)
+    words = mask_words(pixels, weights, np.array([0, 3, 3, 4]), 6, 2)
+    assert words.type == "u4"
+    assert words.at.tolist() == [0, 1, 2]
+    assert words.weights.tolist() == [0, 0.5, 1, 2, 3, 0]
+    assert words.indptr.tolist() == [0, 2, 2, 3]
+
+
+@pytest.mark.parametrize("width", [1, 3, 6, 8, 20])
+def test_any_size_of_frame_can_be_summed(rng, width):
+    frames = rng.integers(-9, 9, (5, 3, width)).astype(np.int16)
+    _, found = run(extract(ArrayStack(frames), RoiSet.grid((3, width), 1)))
+    np.testing.assert_array_equal(found.raw.values, frames.reshape(5, -1))
 
 
 def test_without_numba_scipy_is_used(rng, monkeypatch):
@@ -222,10 +225,13 @@ def test_memory_does_not_grow_with_the_stack(dtype):
 
     rois = RoiSet.grid((512, 512), 64)
     run(extract(Long(2), rois))  # compiling a kernel takes memory of its own
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # as on a busy computer: threads at odds
     tracemalloc.start()
     try:
         run(extract(Long(1500), rois))  # 0.4 to 1.6 GB
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+        sys.setswitchinterval(interval)
     assert peak < 200e6

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from napari_cebra.traces.runs import column_runs
+from napari_cebra.traces.words import Words, mask_words
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -39,9 +39,8 @@ class BlockSums:
 class MaskSums:
     """The masks of one field of view, made ready to be summed over many blocks.
 
-    Masks whose pixels all weigh the same (labels, rings) are summed through
-    one prefix sum down the columns of each frame, two reads a run, in whole
-    numbers and so exactly; the others pixel by pixel in float64.
+    Sums are taken in float64, and so are exact where pixels and weights are
+    whole numbers (labels, rings).
 
     Parameters
     ----------
@@ -72,27 +71,21 @@ class MaskSums:
         self.shape = shape
         self.threads = threads
         self.kernels: Any = kernels_or_none() if compiled is None or compiled else None
-        weights = weights.astype(np.float64)
-        owner = np.repeat(np.arange(self.n_masks), np.diff(indptr))
-        first = weights[np.minimum(indptr[:-1], weights.size - 1)]
-        uneven = np.zeros(self.n_masks, bool)
-        uneven[owner[weights != first[owner]]] = True
+        self._masks = pixels, weights, indptr
+        self._words: dict[int, Words] = {}  # by the bytes of a pixel
         if self.kernels is None:
             self._union, column = np.unique(pixels, return_inverse=True)
             size = (self.n_masks, self._union.size)
-            self._matrix = sparse.csr_matrix((weights, column, indptr), shape=size)
-            return
-        self._even, self._uneven = np.flatnonzero(~uneven), np.flatnonzero(uneven)
-        self._scale = first[self._even]
-        part, starts = _take(pixels, indptr, self._even)
-        self._columns = column_runs(part, starts, shape)
-        self._pixels, self._indptr = _take(pixels, indptr, self._uneven)
-        self._weights, _ = _take(weights, indptr, self._uneven)
+            wide = weights.astype(np.float64)
+            self._matrix = sparse.csr_matrix((wide, column, indptr), shape=size)
 
     def __call__(self, frames: np.ndarray, pool: Executor) -> BlockSums:
         """Sum one block (n, Y, X), split over the threads of `pool`."""
         if self.kernels is None:
             return self._with_scipy(frames)
+        size = frames.itemsize
+        if size not in self._words:
+            self._words[size] = mask_words(*self._masks, frames[0].size, size)
         pieces = np.array_split(frames, min(self.threads, len(frames)))
         done = list(pool.map(self._with_numba, pieces))
         return BlockSums(
@@ -103,26 +96,18 @@ class MaskSums:
         )
 
     def _with_numba(self, frames: np.ndarray) -> BlockSums:
-        n, height, width = frames.shape
-        wide = _sum_type(frames)
-        even = np.empty((n, self._even.size))
-        uneven = np.empty((-(-n // 4) * 4, self._uneven.size))
-        found = np.empty((n, self.n_masks))
-        frame_sums = np.empty(n)
-        prefix = np.zeros((height + 1, width), wide)
-        total: np.ndarray = np.zeros((height, width), wide)
+        n = len(frames)
+        words = self._words[frames.itemsize]
+        masks, frame_sums = np.empty((n, self.n_masks)), np.empty(n)
+        total: np.ndarray = np.zeros(frames.shape[1:], _sum_type(frames))
         peak = frames[0].copy()
-        runs = self._columns
+        mask = np.empty(np.diff(words.indptr).max(), words.type)
         self.kernels.scan(
-            *(frames, runs.start, runs.stop, runs.indptr),
-            *(prefix, even, frame_sums, total, peak),
+            *(frames, frames.reshape(n, -1).view(words.type)),
+            *(words.at, words.weights, words.indptr),
+            *(mask, masks, frame_sums, total, peak),
         )
-        if self._uneven.size:
-            flat = frames.reshape(n, -1)
-            self.kernels.weigh(flat, self._pixels, self._weights, self._indptr, uneven)
-        found[:, self._even] = even * self._scale
-        found[:, self._uneven] = uneven[:n]
-        return BlockSums(found, frame_sums, total, peak)
+        return BlockSums(masks, frame_sums, total, peak)
 
     def _with_scipy(self, frames: np.ndarray) -> BlockSums:
         n = len(frames)
@@ -152,18 +137,8 @@ def default_threads() -> int:
 
 
 def _sum_type(frames: np.ndarray) -> type:
-    """Type in which sums down the columns and over the block are exact."""
+    """Type in which sums over the block are exact."""
     if frames.dtype.kind == "f":
         return np.float64
-    small = frames.dtype.itemsize <= 2 and max(frames.shape) < 2**15
+    small = frames.dtype.itemsize <= 2 and len(frames) < 2**15
     return np.int32 if small else np.int64
-
-
-def _take(
-    values: np.ndarray, indptr: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Entries of some rows, and where each row starts among them."""
-    spans = [values[indptr[k] : indptr[k + 1]] for k in rows]
-    sizes = np.diff(indptr)[rows]
-    taken = np.concatenate(spans) if spans else values[:0]
-    return taken, np.concatenate([[0], np.cumsum(sizes)])

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from napari_cebra.recording import RoiSet
 
-# Two blocks are in memory at a time: one is read while the other is summed.
-BLOCK_BYTES = 64 * 2**20
+# Three blocks are in memory at most: one is read, perhaps from narrower pixels, while
+# another is summed, and the one before is let go only after the reading has begun.
+BLOCK_BYTES = 48 * 2**20
 BLOCK_FRAMES = 256
 REPORT_SECONDS = 0.1
 

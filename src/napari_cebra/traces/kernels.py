@@ -2,73 +2,81 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numba
+import numpy as np
 
 from napari_cebra.traces import oasis as plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
 
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:  # no folder to keep the compiled code in
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **options)(function)
 
 
-@_compiled
+# Sums in any order, as vector instructions need; the same for every frame.
+@partial(_compiled, fastmath={"reassoc", "nsz"})
 def scan(
     frames: np.ndarray,
-    start: np.ndarray,
-    stop: np.ndarray,
+    words: np.ndarray,
+    at: np.ndarray,
+    weights: np.ndarray,
     indptr: np.ndarray,
-    prefix: np.ndarray,
+    mask: np.ndarray,
     sums: np.ndarray,
     frame_sums: np.ndarray,
     total: np.ndarray,
     peak: np.ndarray,
 ) -> None:
-    """Read each frame once: sums over equally weighted masks, and the images.
+    """Read each frame once: the images, then the masks while it is in the cache.
+
+    The words of a mask are put side by side, so that their sum is one loop of
+    vector instructions.
 
     Parameters
     ----------
     frames : (n, Y, X)
         The block, as stored.
-    start, stop, indptr
-        From `runs.column_runs`.
-    prefix : (Y + 1, X)
-        Scratch; its first row is zero. Summing down the columns, rather than
-        along the rows, is what lets the compiler use vector instructions.
+    words : (n, Y * X / pixels in a word)
+        The same memory in words.
+    at, weights, indptr
+        From `words.mask_words`.
+    mask : (at least the words of any mask,)
+        Scratch.
     sums : (n, K) float64
-        Filled with the sum of each mask in each frame.
+        Filled with ``sum(w * F)`` of each mask in each frame.
     frame_sums : (n,) float64
         Filled with the sum of each frame.
     total, peak : (Y, X)
         Sum and maximum so far; updated.
     """
     n, height, width = frames.shape
-    flat = prefix.ravel()
+    pixels = mask.view(frames.dtype)
+    in_word = np.uint32(frames[0].size // words.shape[1])
     for t in range(n):
+        whole = 0.0
         for y in range(height):
             for x in range(width):
-                value = frames[t, y, x]
-                prefix[y + 1, x] = prefix[y, x] + value
-                total[y, x] += value
+                total[y, x] += frames[t, y, x]
+                whole += frames[t, y, x]
             for x in range(width):  # a loop of its own is compiled to vectors
                 peak[y, x] = max(peak[y, x], frames[t, y, x])
-        whole = 0.0
-        for x in range(width):
-            whole += prefix[height, x]
         frame_sums[t] = whole
         for k in range(indptr.size - 1):
+            first, size = indptr[k], indptr[k + 1] - indptr[k]
+            for i in range(size):
+                mask[i] = words[t, at[first + i]]
             found = 0.0
-            for run in range(indptr[k], indptr[k + 1]):
-                found += flat[stop[run]] - flat[start[run]]
+            for i in range(size * in_word):
+                weight = numba.float64(weights[first * in_word + i])
+                found += weight * numba.float64(pixels[i])
             sums[t, k] = found
 
 
@@ -101,46 +109,6 @@ def draw(
                 down[y, x] += value * frames[t, below, x]
             for x in range(width - 1):
                 right[y, x] += numba.float64(frames[t, y, x]) * frames[t, y, x + 1]
-
-
-@_compiled
-def weigh(
-    frames: np.ndarray,
-    pixels: np.ndarray,
-    weights: np.ndarray,
-    indptr: np.ndarray,
-    sums: np.ndarray,
-) -> None:
-    """Weighted sums over masks, four frames at a time.
-
-    Four sums that do not wait for each other, and one look-up of pixel and
-    weight for all of them, make this twice as fast as frame by frame.
-
-    Parameters
-    ----------
-    frames : (n, Y * X)
-        The block, as stored.
-    pixels, weights : (nnz,)
-        Flat pixels and float64 weights of all masks.
-    indptr : (K + 1,)
-        Start of each mask.
-    sums : (n rounded up to a multiple of 4, K) float64
-        Filled with ``sum(w * F)`` of each mask in each frame.
-    """
-    last = frames.shape[0] - 1
-    for t in range(0, last + 1, 4):
-        a, b = frames[t], frames[min(t + 1, last)]
-        c, d = frames[min(t + 2, last)], frames[min(t + 3, last)]
-        for k in range(indptr.size - 1):
-            in_a = in_b = in_c = in_d = 0.0
-            for i in range(indptr[k], indptr[k + 1]):
-                pixel, weight = pixels[i], weights[i]
-                in_a += weight * a[pixel]
-                in_b += weight * b[pixel]
-                in_c += weight * c[pixel]
-                in_d += weight * d[pixel]
-            sums[t, k], sums[t + 1, k] = in_a, in_b
-            sums[t + 2, k], sums[t + 3, k] = in_c, in_d
 
 
 oasis = _compiled(plain.oasis)

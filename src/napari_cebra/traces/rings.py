@@ -110,12 +110,11 @@ def _ring(
     bottom, right = min(y.max() + inner + 1, height), min(x.max() + inner + 1, width)
     near = np.zeros((bottom - top, right - left), bool)
     near[y - top, x - left] = True
-    near = ndimage.binary_dilation(near, np.ones((2 * inner + 1,) * 2))
+    near = ndimage.maximum_filter(near, 2 * inner + 1, mode="constant")
     lost = int((free[top:bottom, left:right] & near).sum())
-    box = np.array([top, left, bottom, right])
-    for _ in range(MAX_GROWTH):
-        box += np.array([-GROW, -GROW, GROW, GROW])
-        t, u, b, v = np.clip(box, 0, [height, width, height, width])
+    for grown in range(GROW, (MAX_GROWTH + 1) * GROW, GROW):
+        t, u = max(top - grown, 0), max(left - grown, 0)
+        b, v = min(bottom + grown, height), min(right + grown, width)
         inside = counts[b, v] - counts[t, v] - counts[b, u] + counts[t, u]
         if inside - lost >= min_pixels or (b - t, v - u) == (height, width):
             break
