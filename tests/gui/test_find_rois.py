@@ -17,7 +17,7 @@ from napari_cebra.pipeline import exhaust
 from napari_cebra.recording import Progress, RoiSet
 from napari_cebra.simulate.cell_fields import CellField, simulate_cells
 from napari_cebra.traces.detection import detect
-from napari_cebra.widgets import detect_step, preferences
+from napari_cebra.widgets import detect_step
 from napari_cebra.widgets.detect_step import DetectStep
 from napari_cebra.widgets.session import Session
 
@@ -35,7 +35,6 @@ def movie():
 
 @pytest.fixture
 def step(make_napari_viewer, qtbot):
-    preferences.remember("detection", {})
     step = DetectStep(Session.of(make_napari_viewer()))
     qtbot.addWidget(step)
     step.show()
@@ -97,7 +96,6 @@ def test_found_cells_are_the_rois_and_can_be_undone(opened, press):
     assert "Undo brings back" in opened.message.text()
     config = opened.session.config
     assert (config.source.rois, config.detection) == ("detect", opened.value())
-    assert preferences.recall("detection") == opened.form.value().to_json()
     workspace.undo_rois()
     assert workspace.rois is before
     assert opened.session.config.source.rois is None  # no longer as found

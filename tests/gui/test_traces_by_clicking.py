@@ -252,6 +252,17 @@ def test_traces_that_came_with_the_rois_are_used_or_taken_again(
     assert "800 frames but the stack has 900" in step.message.text()
 
 
+def test_a_new_window_starts_from_the_defaults(dock, qtbot, make_napari_viewer):
+    step = dock.traces
+    step.dff.setValue(DffSettings(deconvolve=True))
+    before = dock.session.workspace.recording
+    step.button.click()
+    idle(dock, qtbot, lambda: dock.session.workspace.recording is not before)
+    assert dock.session.config.dff.deconvolve
+    other = docks.open_dock(make_napari_viewer(), docks.CEBRA)
+    assert other.traces.value()[1] == DffSettings()
+
+
 def test_shapes_that_were_drawn_are_rois(dock, qtbot):
     viewer, step = dock.session.viewer, dock.traces
     box = np.array([[6, 5], [6, 10], [11, 10], [11, 5]]) - [[0.5, 0.5]] * 4

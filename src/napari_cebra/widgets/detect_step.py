@@ -20,7 +20,6 @@ from napari_cebra.traces.detection import (
     given_diameter,
     summary_images,
 )
-from napari_cebra.widgets import preferences
 from napari_cebra.widgets.detect_form import IMAGES, DetectForm
 from napari_cebra.widgets.detect_preview import DetectPreview
 from napari_cebra.widgets.form_rows import Choice, Real, Whole, add, form
@@ -88,7 +87,7 @@ class DetectStep(Step):
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
 
-        self.setValue(_remembered())
+        self.setValue(DetectionSettings())
         self.preview_button.clicked.connect(self._on_preview)
         self.image.currentIndexChanged.connect(self._show_image)
         self.form.valueChanged.connect(self._on_form)
@@ -120,7 +119,6 @@ class DetectStep(Step):
         stack, settings = self._stack(), self.value()
         still = self.session.workspace.still
         given_diameter(stack, settings)  # refused before the stack is read
-        preferences.remember("detection", self.form.value().to_json())
         self.start_job(
             "detection",
             "Finding cells",
@@ -298,13 +296,3 @@ class DetectStep(Step):
 
 def _cells(n: int) -> str:
     return "1 cell" if n == 1 else f"{n} cells"
-
-
-def _remembered() -> DetectionSettings:
-    """Return how cells were found last time, on this computer."""
-    try:
-        kept = DetectionSettings.from_json(preferences.recall("detection", {}))
-        default = DetectionSettings()  # how many are kept is of one recording
-        return replace(kept, min_quality=default.min_quality, max_rois=default.max_rois)
-    except (InvalidInput, TypeError, AttributeError):
-        return DetectionSettings()  # kept by another version: the defaults are right

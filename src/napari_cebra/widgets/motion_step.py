@@ -12,7 +12,6 @@ from superqt.utils import signals_blocked
 
 from napari_cebra.pipeline.motion import corrected_stack, write_shifts
 from napari_cebra.pipeline.motion_words import median_shift, motion_lines
-from napari_cebra.recording import InvalidInput
 from napari_cebra.traces.motion import Motion, MotionSettings, register
 from napari_cebra.viewer.motion_plot import MotionPlot
 from napari_cebra.widgets import preferences
@@ -41,7 +40,7 @@ class MotionStep(Step):
         super().__init__(session, "Estimate motion")
         self._found: Motion | None = None
         self.form = MotionForm()
-        self.form.setValue(_remembered())
+        self.form.setValue(MotionSettings())
         self.fields.addWidget(self.form)
         self.button.setToolTip("Find the shift of every frame (Ctrl+Return)")
 
@@ -163,7 +162,6 @@ class MotionStep(Step):
     def _on_estimated(self, motion: Motion, stack: Stack) -> None:
         if self.session.workspace.stack is not stack:
             return  # another was loaded meanwhile
-        preferences.remember("motion", motion.settings.to_json())
         self.session.workspace.set_motion(motion)
         self._show_movie(True)
         self.session.autosave()
@@ -247,11 +245,3 @@ class MotionStep(Step):
         if chosen:
             path = Path(chosen)
             self.try_to(lambda: write(path if path.suffix else Path(chosen + ending)))
-
-
-def _remembered() -> MotionSettings:
-    """Return the settings used last on this computer."""
-    try:
-        return MotionSettings.from_json(preferences.recall("motion", {}))
-    except (InvalidInput, TypeError, AttributeError):
-        return MotionSettings()  # kept by another version: the defaults are right

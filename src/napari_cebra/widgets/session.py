@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_cebra.pipeline.config import PipelineConfig
-from napari_cebra.recording import InvalidInput, Progress
-from napari_cebra.traces import DffSettings
+from napari_cebra.recording import Progress
 from napari_cebra.viewer import _compat
 from napari_cebra.viewer.connections import Connections
 from napari_cebra.viewer.registry import jobs_of, workspace_of
@@ -74,7 +73,7 @@ class Session(QObject):
         self.workspace: Workspace = workspace_of(viewer)
         self.jobs: Jobs = jobs_of(viewer)
         self._waiting: list[Callable[[], object]] = []
-        self.config = PipelineConfig(dff=_remembered_dff())
+        self.config = PipelineConfig()
         self.accompaniment = Accompaniment()
         self.select: dict[str, int] = {}
         self.pictures: dict[str, np.ndarray] = {}
@@ -212,11 +211,3 @@ class Session(QObject):
         if not results or not workspace.unsaved:
             return True
         return may_discard(parent, workspace.recording.name, results)
-
-
-def _remembered_dff() -> DffSettings:
-    """Return how dF/F was computed last time, on this computer."""
-    try:
-        return DffSettings.from_json(preferences.recall("dff", {}))
-    except (InvalidInput, TypeError, AttributeError):
-        return DffSettings()  # kept by another version: the defaults are right

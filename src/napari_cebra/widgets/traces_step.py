@@ -13,7 +13,6 @@ from napari_cebra.pipeline.config import DETECT
 from napari_cebra.pipeline.roi_export import write_rois
 from napari_cebra.pipeline.trace_report import counted, notes_of
 from napari_cebra.recording import Progress, RoiSet
-from napari_cebra.widgets import preferences
 from napari_cebra.widgets.curation import Curation
 from napari_cebra.widgets.dff_form import DffForm
 from napari_cebra.widgets.extraction import (
@@ -139,7 +138,6 @@ class TracesStep(Step):
             dff=settings,
             source=replace(source, rois=named, reextract=choice.reextract),
         )
-        preferences.remember("dff", settings.to_json())
         company = self.session.accompaniment
         self.start_job(
             "extraction",
@@ -333,7 +331,6 @@ class TracesStep(Step):
             return
         self._recompute_again = False
         self.session.config = replace(self.session.config, dff=settings)
-        preferences.remember("dff", settings.to_json())
         self.start_job(
             "extraction",
             "Computing dF/F",
