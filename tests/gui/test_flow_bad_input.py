@@ -106,6 +106,21 @@ def test_a_file_that_cannot_be_loaded(dock, qtbot, tmp_path, make):
     still_open(dock)
 
 
+@pytest.mark.parametrize("has_numbers", [False, True])
+def test_a_stack_of_nan_is_shown_and_told(dock, qtbot, tmp_path, has_numbers):
+    movie = np.full((20, 16, 16), np.nan, np.float32)
+    if has_numbers:
+        movie[:, 4:8] = np.arange(16)
+        movie[:, 5] = np.inf
+    tifffile.imwrite(tmp_path / "nan.tif", movie, photometric="minisblack")
+    load(dock, qtbot, tmp_path / "nan.tif")
+    layer, message = dock.session.main_view.stack_layer, dock.load.message
+    assert ("only NaN" in message.text()) is not has_numbers
+    assert np.allclose(layer.contrast_limits, (0, 15 if has_numbers else 1), atol=0.2)
+    dock.session.workspace.set_stack(None)
+    assert layer not in dock.session.viewer.layers
+
+
 @pytest.fixture
 def stack(tmp_path):
     movie = np.random.default_rng(1).integers(1, 500, (40, 16, 16)).astype(np.uint16)

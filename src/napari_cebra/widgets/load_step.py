@@ -34,6 +34,10 @@ _MOVIE_WAITS = (
     "The movie waits until it is known which of its frames was shown when: choose the "
     "column of the shown frame and load again, or a stimulus log in the Align step."
 )
+_NO_NUMBERS = (
+    "The first, the middle and the last frame hold no finite number, only NaN; look "
+    "whether this is the right file."
+)
 
 
 class LoadStep(Step):
@@ -343,6 +347,8 @@ class LoadStep(Step):
             text = to_align(company.table.name, company.table.n_rows, n)
             self.behaviour.table_message.warning(text)
             self.message.warning(text)
+        if opened.stack is not None and opened.limits is None:
+            self.message.warning(_NO_NUMBERS)
 
 
 def _rate(rate: float | None) -> str:
