@@ -189,6 +189,20 @@ def test_a_movie_shorter_than_the_indices(dock, qtbot, tmp_path, stack):
     still_open(dock)
 
 
+def test_an_opened_project_leaves_no_file_of_the_recording_before(
+    dock, qtbot, tmp_path, stack
+):
+    dock.export.save(tmp_path / "good.cebra")
+    idle(dock, qtbot)
+    load(dock, qtbot, stack)
+    assert dock.load.message.text() and dock.load.source.recognised() is not None
+    dock.export.open_project(tmp_path / "good.cebra")
+    idle(dock, qtbot)
+    still_open(dock)
+    assert dock.load.path.value() is None and dock.load.source.recognised() is None
+    assert dock.load.message.text() == "" and not dock.load.button.isEnabled()
+
+
 def test_rois_of_another_field_of_view(dock, qtbot, tmp_path, stack):
     load(dock, qtbot, stack)
     labels = np.zeros((20, 20), np.uint16)

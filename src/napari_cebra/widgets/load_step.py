@@ -89,6 +89,7 @@ class LoadStep(Step):
         self.behaviour.tableChosen.connect(self._on_table)
         self.behaviour.movieChosen.connect(self._on_movie)
         connect = self.connections.add
+        session.configChanged.connect(self._forget_source)
         connect(session.workspace.stack_changed, self.refresh)
         connect(session.workspace.recording_changed, self.refresh)
         connect(session.viewer.layers.events.inserted, self._offer_layers)
@@ -184,6 +185,14 @@ class LoadStep(Step):
         if path is not None:
             self._look_at(None)
         self.refresh()
+
+    def _forget_source(self) -> None:
+        """Show no file: what is open now comes from a project."""
+        self.layer.setCurrentIndex(0)
+        self.path.setValue(None)
+        self._on_path(None)  # also where a layer was chosen
+        self.behaviour.table_message.clear()
+        self.behaviour.movie_message.clear()
 
     def _look_at(self, data_set: str | None) -> None:
         path = self.path.value()
