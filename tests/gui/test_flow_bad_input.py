@@ -106,6 +106,21 @@ def test_a_file_that_cannot_be_loaded(dock, qtbot, tmp_path, make):
     still_open(dock)
 
 
+@pytest.mark.parametrize("has_numbers", [False, True])
+def test_a_stack_of_nan_is_shown_and_told(dock, qtbot, tmp_path, has_numbers):
+    movie = np.full((20, 16, 16), np.nan, np.float32)
+    if has_numbers:
+        movie[:, 4:8] = np.arange(16)
+        movie[:, 5] = np.inf
+    tifffile.imwrite(tmp_path / "nan.tif", movie, photometric="minisblack")
+    load(dock, qtbot, tmp_path / "nan.tif")
+    layer, message = dock.session.main_view.stack_layer, dock.load.message
+    assert ("only NaN" in message.text()) is not has_numbers
+    assert np.allclose(layer.contrast_limits, (0, 15 if has_numbers else 1), atol=0.2)
+    dock.session.workspace.set_stack(None)
+    assert layer not in dock.session.viewer.layers
+
+
 @pytest.fixture
 def stack(tmp_path):
     movie = np.random.default_rng(1).integers(1, 500, (40, 16, 16)).astype(np.uint16)
@@ -172,6 +187,20 @@ def test_a_movie_shorter_than_the_indices(dock, qtbot, tmp_path, stack):
     check(dock.load.behaviour.movie_message, "10 frames", "19")
     check(dock.load.message, "10 frames", "19")
     still_open(dock)
+
+
+def test_an_opened_project_leaves_no_file_of_the_recording_before(
+    dock, qtbot, tmp_path, stack
+):
+    dock.export.save(tmp_path / "good.cebra")
+    idle(dock, qtbot)
+    load(dock, qtbot, stack)
+    assert dock.load.message.text() and dock.load.source.recognised() is not None
+    dock.export.open_project(tmp_path / "good.cebra")
+    idle(dock, qtbot)
+    still_open(dock)
+    assert dock.load.path.value() is None and dock.load.source.recognised() is None
+    assert dock.load.message.text() == "" and not dock.load.button.isEnabled()
 
 
 def test_rois_of_another_field_of_view(dock, qtbot, tmp_path, stack):

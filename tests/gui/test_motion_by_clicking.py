@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("napari")
 
+import tifffile
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog
@@ -15,7 +16,9 @@ from scipy import ndimage
 from napari_cebra.io import open_stack, stack_from_array
 from napari_cebra.pipeline import Project, open_project, save_project
 from napari_cebra.pipeline.motion import corrected_stack
+from napari_cebra.pipeline.run import exhaust
 from napari_cebra.widgets.motion_step import MotionStep
+from napari_cebra.widgets.project_state import reopening, restore, snapshot
 from napari_cebra.widgets.session import Session
 from napari_cebra.widgets.stepper import StepPage, Stepper
 
@@ -164,6 +167,20 @@ def test_the_motion_comes_back_with_the_project(person, tmp_path) -> None:
     assert not person.step.words.isVisible()
     workspace.set_motion(again)
     assert "2 of 90" in person.step.words.text()
+
+
+def test_a_reopened_project_shows_the_corrected_movie(person, shaken, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", shaken, photometric="minisblack")
+    session = person.session
+    session.workspace.set_stack(open_stack(tmp_path / "a.tif", "TYX"))
+    person.estimates()
+    motion, folder = session.workspace.motion, tmp_path / "a.cebra"
+    save_project(snapshot(session), folder)
+    session.workspace.set_stack(None)
+    restore(session, exhaust(reopening(folder)), folder)
+    expected = corrected_stack(session.workspace.stack, motion).read(33, 34)[0]
+    np.testing.assert_array_equal(session.main_view.stack_layer.data[33], expected)
+    assert person.step.show_box.isChecked()
 
 
 def test_a_layer_of_the_person_goes_back_as_it_came(person, shaken) -> None:

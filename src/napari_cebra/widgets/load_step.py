@@ -34,6 +34,10 @@ _MOVIE_WAITS = (
     "The movie waits until it is known which of its frames was shown when: choose the "
     "column of the shown frame and load again, or a stimulus log in the Align step."
 )
+_NO_NUMBERS = (
+    "The first, the middle and the last frame hold no finite number, only NaN; look "
+    "whether this is the right file."
+)
 
 
 class LoadStep(Step):
@@ -85,6 +89,7 @@ class LoadStep(Step):
         self.behaviour.tableChosen.connect(self._on_table)
         self.behaviour.movieChosen.connect(self._on_movie)
         connect = self.connections.add
+        session.configChanged.connect(self._forget_source)
         connect(session.workspace.stack_changed, self.refresh)
         connect(session.workspace.recording_changed, self.refresh)
         connect(session.viewer.layers.events.inserted, self._offer_layers)
@@ -180,6 +185,14 @@ class LoadStep(Step):
         if path is not None:
             self._look_at(None)
         self.refresh()
+
+    def _forget_source(self) -> None:
+        """Show no file: what is open now comes from a project."""
+        self.layer.setCurrentIndex(0)
+        self.path.setValue(None)
+        self._on_path(None)  # also where a layer was chosen
+        self.behaviour.table_message.clear()
+        self.behaviour.movie_message.clear()
 
     def _look_at(self, data_set: str | None) -> None:
         path = self.path.value()
@@ -343,6 +356,8 @@ class LoadStep(Step):
             text = to_align(company.table.name, company.table.n_rows, n)
             self.behaviour.table_message.warning(text)
             self.message.warning(text)
+        if opened.stack is not None and opened.limits is None:
+            self.message.warning(_NO_NUMBERS)
 
 
 def _rate(rate: float | None) -> str:

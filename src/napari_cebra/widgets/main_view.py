@@ -66,7 +66,7 @@ class MainView:
 
     def expect(self, layer: Any, limits: tuple[float, float] | None) -> None:
         """Show the next stack through this layer (None: add one, with limits)."""
-        self._adopted, self._limits = layer, limits
+        self._adopted, self._limits = layer, limits or (0, 1)  # napari would take NaN
 
     def show_picture(self, name: str, image: Any) -> None:
         """Lay a picture of the stack over it; one of this name is replaced."""

@@ -342,11 +342,18 @@ def _accompaniment(
     return Accompaniment(table, movie, columns, config)
 
 
-def contrast_limits(stack: Stack) -> tuple[float, float]:
-    """Return limits from three frames; napari would sample the whole stack."""
+def contrast_limits(stack: Stack) -> tuple[float, float] | None:
+    """Return limits from three frames, None where they hold no finite value.
+
+    napari would sample the whole stack.
+    """
     last = stack.shape[0] - 1
     frames = [stack.read(at, at + 1) for at in sorted({0, last // 2, last})]
-    low, high = np.nanpercentile(np.concatenate(frames), (0.5, 99.8))
+    pixels = np.concatenate(frames)
+    pixels = pixels[np.isfinite(pixels)]
+    if not pixels.size:
+        return None
+    low, high = np.percentile(pixels, (0.5, 99.8))
     return (float(low), float(high) if high > low else float(low) + 1)
 
 

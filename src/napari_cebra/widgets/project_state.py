@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_cebra.pipeline.motion import corrected_stack
 from napari_cebra.recording import Progress
 from napari_cebra.widgets.opening import Accompaniment, contrast_limits
 
@@ -96,6 +97,8 @@ def restore(session: Session, reopened: Reopened, folder: Path) -> None:
     if previous is not None:
         previous.close()
     workspace.set_motion(project.motion)
+    if stack is not None and project.motion is not None:  # ROIs were drawn on it
+        session.main_view.show_frames(corrected_stack(stack, project.motion).lazy)
     if project.rois is not None:
         workspace.set_rois(project.rois, forget_history=True)
     workspace.set_mean_image(project.mean_image)
