@@ -150,6 +150,26 @@ def test_table_of_another_length(files):
         load(source(files, variables=str(files / "short.csv")))
 
 
+@pytest.mark.parametrize(
+    ("lines", "sentence"), [(0, "empty"), (1, "no rows"), (-3, "57 rows but")]
+)
+def test_a_table_is_refused_before_the_stack_is_read(files, lines, sentence):
+    text = (files / "table.csv").read_text().splitlines()
+    (files / "other.csv").write_text("\n".join(text[:lines]))
+    said = []
+    config = PipelineConfig(source=source(files, variables=str(files / "other.csv")))
+    with pytest.raises(InvalidInput, match=sentence):
+        exhaust(load_recording(config), lambda report: said.append(report.text))
+    assert "Extracting traces" not in said
+
+
+def test_rows_that_need_no_alignment_are_not_said_to_be_aligned(files):
+    said = []
+    config = PipelineConfig(source=source(files))
+    exhaust(load_recording(config), lambda report: said.append(report.text))
+    assert said and not any("Aligning" in text for text in said), said
+
+
 def test_rois_of_another_field_of_view(files):
     tifffile.imwrite(files / "other.tif", np.ones((9, 9), np.uint8))
     with pytest.raises(InvalidInput, match="9×9 pixels but the stack is 16×20"):

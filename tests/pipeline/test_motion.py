@@ -35,6 +35,7 @@ def test_the_words_give_the_figures(motion) -> None:
     assert "0 px (median), at most 5" in moved
     assert "0.500 → 0.800" in quality and "50 % crisper" in quality
     assert failed.startswith("1 of 10 frames could not be registered: its shift")
+    assert "refuses a frame with a NaN pixel" in failed
     assert "3 px at the bottom, 4 px at the right" in border
 
 

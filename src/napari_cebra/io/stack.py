@@ -61,6 +61,9 @@ class Stack:
         Size of a pixel in µm, where the file or a person said so.
     lazy : array-like
         (T, Y, X), for a viewer; read-only, reads what is looked at.
+    called : str
+        What an error calls it: "the stack", or "the corrected movie" whose pixels
+        lie elsewhere than those of the file.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Stack:
                 )
             pixel_um = height, width
         self._reader = reader
+        self.called: str = getattr(reader, "called", "the stack")
         self.name = name
         self.axes = axes
         self.rate = None if rate is None else float(rate)

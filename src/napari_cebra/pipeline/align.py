@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 FRAMES = "Reading the frame times"
 BEHAVIOUR, STIMULUS_LOG = "Aligning the behaviour", "Aligning the stimulus"
+ROWS = "Putting the behaviour beside the traces"
 """What is being done, so that an error can be told at the right field."""
 
 ALIGNED = "align clocks"
@@ -101,22 +102,23 @@ def aligning(
     InvalidInput
         If a log has no times, is that of another recording, or does not fit.
     """
+    same_rows = align.behaviour.method == "same rows"
     if table is None and source.variables is not None:
-        yield Progress(0, 0, "", BEHAVIOUR)
+        yield Progress(0, 0, "", ROWS if same_rows else BEHAVIOUR)
         table = read_variables(source)
     if stimulus_log is None and source.stimulus_log is not None:
         yield Progress(0, 0, "", STIMULUS_LOG)
         stimulus_log = table_of(source.stimulus_log)
     yield Progress(0, 0, "", FRAMES)
     recording, gaps, notes = on_frame_clock(recording, source, align, table)
-    clocked = table is not None and align.behaviour.method != "same rows"
+    clocked = table is not None and not same_rows
     clocked |= stimulus_log is not None
     at = frame_times_of(recording) if clocked else None
     logs: list[LogAlignment] = []
     if table is not None:
-        yield Progress(0, 0, "", BEHAVIOUR)
+        yield Progress(0, 0, "", ROWS if same_rows else BEHAVIOUR)
         placed: Placed = SameRows()
-        if at is not None and align.behaviour.method != "same rows":
+        if at is not None and not same_rows:
             column = source.time_column
             placed, log = place_log("behaviour", table, column, align.behaviour, at)
             logs.append(log)

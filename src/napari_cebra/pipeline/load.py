@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_cebra.pipeline.align import aligning
-from napari_cebra.pipeline.behaviour import attach_movie
+from napari_cebra.pipeline.align_times import table_of
+from napari_cebra.pipeline.behaviour import attach_movie, read_variables
 from napari_cebra.pipeline.config import DETECT, STIMULUS
 from napari_cebra.pipeline.motion import corrected_stack, estimate_motion
 from napari_cebra.pipeline.roi_traces import (
@@ -22,7 +23,7 @@ from napari_cebra.traces.detection import detect
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_cebra.io import RoiFile
+    from napari_cebra.io import RoiFile, Table
     from napari_cebra.pipeline.config import PipelineConfig, SourceConfig
     from napari_cebra.traces import DffSettings
 
@@ -45,7 +46,6 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
     """
     source = config.source
     _check_files(config)
-    recording = yield from _activity(config)
     named = source.shown_column is not None or source.valid_column is not None
     if source.variables is None and source.stimulus_log is None and named:
         raise InvalidInput(
@@ -57,7 +57,18 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
             "There is no table whose rows could be aligned; give the table of "
             "variables too."
         )
-    aligned = yield from aligning(recording, source, config.align, config.target)
+    # Tables are small: what is wrong with them is said before minutes are spent.
+    table = log = None
+    if source.variables is not None:
+        yield Progress(0, 1, "files", "Reading the table of variables")
+        table = read_variables(source)
+    if source.stimulus_log is not None:
+        yield Progress(0, 1, "files", "Reading the stimulus log")
+        log = table_of(source.stimulus_log)
+    recording = yield from _activity(config, table)
+    aligned = yield from aligning(
+        recording, source, config.align, config.target, table=table, stimulus_log=log
+    )
     recording = aligned.recording
     movie = None
     if source.movie is not None:
@@ -69,10 +80,12 @@ def load_recording(config: PipelineConfig) -> Generator[Progress, None, Recordin
     return recording
 
 
-def _activity(config: PipelineConfig) -> Generator[Progress, None, Recording]:
+def _activity(
+    config: PipelineConfig, table: Table | None
+) -> Generator[Progress, None, Recording]:
     source, settings = config.source, config.dff
     if source.stack is not None:
-        return (yield from _from_stack(config))
+        return (yield from _from_stack(config, table))
     if source.traces is not None:
         return _from_traces(source, settings)
     if source.spikes is not None:
@@ -89,7 +102,9 @@ def _activity(config: PipelineConfig) -> Generator[Progress, None, Recording]:
     )
 
 
-def _from_stack(config: PipelineConfig) -> Generator[Progress, None, Recording]:
+def _from_stack(
+    config: PipelineConfig, table: Table | None
+) -> Generator[Progress, None, Recording]:
     from napari_cebra.io import open_stack
 
     source, settings = config.source, config.dff
@@ -104,6 +119,8 @@ def _from_stack(config: PipelineConfig) -> Generator[Progress, None, Recording]:
         source.stack, source.axes, source.dataset, source.rate, source.select
     ) as stack:
         shape = stack.shape[1:]
+        if table is not None and config.align.behaviour.method == "same rows":
+            table.check_length(stack.shape[0], stack.name)
         if source.rois.startswith("grid:"):
             rois = read_rois(source.rois, shape)
         elif source.rois == DETECT:

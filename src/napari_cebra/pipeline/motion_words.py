@@ -62,7 +62,8 @@ def failed_text(motion: Motion) -> str:
     their, rows = ("its", "its row") if n == 1 else ("their", "their rows")
     return (
         f"{n} of {total} frames could not be registered: {their} shift is taken from "
-        f"the frames before and after, and {rows} will not be used."
+        f"the frames before and after, and {rows} will not be used. "
+        "Extraction still refuses a frame with a NaN pixel, failed or not: fill it."
     )
 
 

@@ -150,7 +150,7 @@ def extract(
                 drawing.result()
             span = slice(start, start + len(frames))
             if not np.isfinite(sums.frames).all():
-                raise InvalidInput(not_finite(frames, sums.frames, start))
+                raise InvalidInput(not_finite(stack, frames, sums.frames, start))
             means = sums.masks / weight
             raw[span], ring[span] = means[:, : len(rois)], means[:, len(rois) :]
             frame_mean[span] = sums.frames / (height * width)
@@ -244,7 +244,9 @@ def _plain(dtype: np.dtype) -> np.dtype:
     return np.dtype(np.uint16 if dtype.kind == "u" else np.int16)
 
 
-def not_finite(frames: np.ndarray, sums: np.ndarray, start: int) -> str:
+def not_finite(
+    stack: StackLike, frames: np.ndarray, sums: np.ndarray, start: int
+) -> str:
     """Return which pixel of a block is not finite, and what to do about it."""
     n = int(np.flatnonzero(~np.isfinite(sums))[0])
     bad = ~np.isfinite(frames[n])
@@ -254,7 +256,10 @@ def not_finite(frames: np.ndarray, sums: np.ndarray, start: int) -> str:
             "how the stack was written."
         )
     y, x = np.argwhere(bad)[0]
+    count = int(bad.sum())
+    pixels = "1 pixel that is" if count == 1 else f"{count} pixels that are"
+    called = getattr(stack, "called", "the stack")
     return (
-        f"Frame {start + n} of the stack has {int(bad.sum())} pixels that are NaN or "
-        f"infinite (first at y {y}, x {x}); crop or fill them, then extract again."
+        f"Frame {start + n} of {called} has {pixels} NaN or infinite (first at y {y}, "
+        f"x {x}); crop or fill such pixels of the stack, then try again."
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QLabel
 
-from napari_cebra.pipeline.align import ALIGNED, BEHAVIOUR, FRAMES, STIMULUS_LOG
+from napari_cebra.pipeline.align import ALIGNED, BEHAVIOUR, FRAMES, ROWS, STIMULUS_LOG
 from napari_cebra.pipeline.align_config import AlignConfig
 from napari_cebra.pipeline.align_times import likely_time_column
 from napari_cebra.pipeline.align_words import to_align
@@ -35,7 +35,8 @@ _NOTHING = (
     "Nothing has a clock of its own yet: choose a table in step 1 under Stimulus and "
     "behaviour, or a stimulus log or the times of the imaging frames above."
 )
-_STAGES = {FRAMES: "frames", BEHAVIOUR: "behaviour", STIMULUS_LOG: "stimulus"}
+_STAGES = {FRAMES: "frames", STIMULUS_LOG: "stimulus"}
+_STAGES |= dict.fromkeys((BEHAVIOUR, ROWS), "behaviour")
 
 
 class AlignStep(Step):

@@ -63,9 +63,9 @@ def test_wrong_length_names_both_numbers(tmp_path, off) -> None:
     read.check_length(500 + off)
     with pytest.raises(InvalidInput) as caught:
         read.check_length(500)
-    assert f"covariates.csv has {500 + off} rows but the stack has 500 frames" in str(
-        caught.value
-    )
+    said = str(caught.value)
+    assert f"covariates.csv has {500 + off} rows but the stack has 500 frames" in said
+    assert ("--align, in the window the Align step" in said) == (off == 40)
 
 
 @pytest.mark.parametrize(

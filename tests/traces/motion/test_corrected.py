@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_cebra.io import stack_from_array
+from napari_cebra.pipeline.motion import corrected_stack
 from napari_cebra.recording import InvalidInput, RoiSet
 from napari_cebra.traces import extract
 from napari_cebra.traces.motion import (
@@ -162,3 +164,16 @@ def test_settings_come_back_from_json() -> None:
 def test_settings_out_of_range_are_named(wrong, text) -> None:
     with pytest.raises(InvalidInput, match=text):
         MotionSettings(**wrong)
+
+
+def test_a_pixel_that_is_not_a_number_is_named_where_it_was_moved_to(rng) -> None:
+    frames = rng.normal(100, 5, (10, 20, 30)).astype(np.float32)
+    frames[4, 8, 8] = np.nan
+    rois = RoiSet.from_labels(np.ones((20, 30), int))
+    found = motion(np.tile((-1.0, 2.0), (10, 1)))
+    still = corrected_stack(stack_from_array(frames), found)
+    said = r"Frame 4 of the corrected movie has 1 pixel that is NaN .*y 9, x 6.*try"
+    with pytest.raises(InvalidInput, match=said):
+        run(extract(still, rois))
+    with pytest.raises(InvalidInput, match=r"Frame 4 of the stack .*y 8, x 8"):
+        run(extract(stack_from_array(frames), rois))

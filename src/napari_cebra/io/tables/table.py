@@ -128,7 +128,8 @@ class Table:
         hint = (
             "a header line that looks like data, or a dropped frame, is the usual cause"
             if abs(off) == 1
-            else "choose the table of this recording, or resample it to the frames"
+            else "choose the table of this recording, or align its clock (--align, in "
+            "the window the Align step)"
         )
         raise InvalidInput(
             f"{self.name} has {self.n_rows} rows but {of} has {n_frames} frames; the "

@@ -82,7 +82,7 @@ def binned_movie(
                 totals = frames.sum(axis=(1, 2), dtype=np.float64)
                 if not np.isfinite(totals).all():
                     part = block[done - start : until - start]
-                    raise InvalidInput(not_finite(part, totals, done))
+                    raise InvalidInput(not_finite(stack, part, totals, done))
                 if offset is None:
                     offset = frames.mean(axis=0)
                 # From near the mean: squares of large counts lose their digits.

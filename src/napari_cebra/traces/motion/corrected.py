@@ -35,6 +35,8 @@ class CorrectedFrames:
         If the motion is that of another stack.
     """
 
+    called = "the corrected movie"
+
     def __init__(self, stack: StackLike, motion: Motion) -> None:
         shape = tuple(stack.shape)
         if shape != (motion.n_frames, *motion.shape):
