@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 from superqt.utils import signals_blocked
 
 from napari_cebra.pipeline.motion import corrected_stack, write_shifts
-from napari_cebra.pipeline.motion_words import median_shift, motion_lines
+from napari_cebra.pipeline.motion_words import is_worthwhile, median_shift, motion_lines
 from napari_cebra.recording import InvalidInput
 from napari_cebra.traces.motion import Motion, MotionSettings, register
 from napari_cebra.viewer.motion_plot import MotionPlot
@@ -164,10 +164,13 @@ class MotionStep(Step):
         if self.session.workspace.stack is not stack:
             return  # another was loaded meanwhile
         preferences.remember("motion", motion.settings.to_json())
-        self.session.workspace.set_motion(motion)
-        self._show_movie(True)
+        is_used = is_worthwhile(motion)
+        self.session.workspace.set_motion(motion)  # every dock shows it
+        if not is_used:
+            self.session.workspace.set_motion(None)
+        self._show_movie(is_used)
         self.session.autosave()
-        if self.session.workspace.recording is not None:
+        if is_used and self.session.workspace.recording is not None:
             self.message.warning(
                 "The traces are still those of the movie as it was: extract them "
                 "again to use the correction."
