@@ -203,6 +203,14 @@ def test_an_opened_project_leaves_no_file_of_the_recording_before(
     assert dock.load.message.text() == "" and not dock.load.button.isEnabled()
 
 
+def test_a_rate_that_was_entered_is_not_asked_for(dock, qtbot, stack):
+    dock.load.path.setValue(stack)
+    idle(dock, qtbot)
+    assert "enter it above" in dock.load.message.text()
+    dock.load.source._rate.setValue(30)
+    assert dock.load.message.text() == ""
+
+
 def test_rois_of_another_field_of_view(dock, qtbot, tmp_path, stack):
     load(dock, qtbot, stack)
     labels = np.zeros((20, 20), np.uint16)

@@ -104,6 +104,22 @@ def test_estimating_shows_shifts_quality_and_the_corrected_movie(person, shaken)
     assert workspace.motion is not None
 
 
+def test_a_movie_that_hardly_moves_is_left_as_recorded(person) -> None:
+    rng = np.random.default_rng(0)
+    still = ndimage.gaussian_filter(rng.random((96, 96)) ** 8, 2) * 4000
+    frames = rng.poisson(np.broadcast_to(still, (90, 96, 96))).astype(np.uint16)
+    step, workspace = person.step, person.session.workspace
+    workspace.set_stack(stack_from_array(frames, "TYX", "still", 30.0))
+    person.clicks(step.button)
+    person.waits(lambda: step.words.isVisible())
+    assert "hardly any motion to correct: leave the correction" in step.words.text()
+    assert not step.show_box.isChecked() and not step.use_box.isChecked()
+    assert workspace.motion is None and person.session.config.motion is None
+    np.testing.assert_array_equal(person.session.main_view.stack_layer.data, frames)
+    person.ticks(step.use_box)
+    assert workspace.motion is not None
+
+
 def test_a_click_in_the_plot_goes_to_that_frame(person) -> None:
     person.estimates()
     view, plot = person.step.plot._view, person.step.plot._plot

@@ -10,7 +10,7 @@ import pytest
 from napari_cebra.cli.arguments import parser
 from napari_cebra.cli.commands import configuration
 from napari_cebra.pipeline import PipelineConfig
-from napari_cebra.pipeline.motion_words import motion_lines
+from napari_cebra.pipeline.motion_words import is_worthwhile, motion_lines
 from napari_cebra.recording import InvalidInput
 from napari_cebra.traces.motion import Motion, MotionQuality, MotionSettings
 
@@ -46,6 +46,24 @@ def test_the_words_give_the_figures(motion) -> None:
 def test_a_correction_that_does_no_good_is_called_so(motion, after, text) -> None:
     quality = replace(motion.quality, correlation_after=after)
     assert text in motion_lines(replace(motion, quality=quality))[1]
+
+
+@pytest.mark.parametrize(
+    ("after", "crispness", "is_used"),
+    [
+        (0.8, 90.0, True),
+        (0.5005, 101.0, True),
+        (0.5005, 99.0, False),
+        (0.4, 150, False),
+    ],
+)
+def test_only_a_correction_that_does_good_is_used(
+    motion, after, crispness, is_used
+) -> None:
+    quality = MotionQuality(0.5, after, 100.0, crispness, 10)
+    motion = replace(motion, quality=quality)
+    assert is_worthwhile(motion) is is_used
+    assert ("leave the correction off" in motion_lines(motion)[1]) is not is_used
 
 
 def test_options_become_settings() -> None:

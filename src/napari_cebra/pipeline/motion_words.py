@@ -49,9 +49,24 @@ def quality_text(motion: Motion) -> str:
     text += f"the mean image is {sharp}."
     if after < before - _NO_WORSE:
         text += " Frames agree less than before: leave the correction off."
-    elif after < before + _NO_WORSE or np.abs(motion.shifts).max() < _HARDLY:
-        text += " There is hardly any motion to correct."
+    elif _hardly_moves(motion):
+        text += " There is hardly any motion to correct"
+        text += "." if is_worthwhile(motion) else ": leave the correction off."
     return text
+
+
+def is_worthwhile(motion: Motion) -> bool:
+    """Whether to use the correction, unless somebody asked for it."""
+    quality = motion.quality
+    if quality.correlation_after < quality.correlation_before - _NO_WORSE:
+        return False
+    return quality.crispness_ratio > 1 or not _hardly_moves(motion)
+
+
+def _hardly_moves(motion: Motion) -> bool:
+    quality = motion.quality
+    gained = quality.correlation_after - quality.correlation_before
+    return gained < _NO_WORSE or np.abs(motion.shifts).max() < _HARDLY
 
 
 def failed_text(motion: Motion) -> str:

@@ -28,11 +28,16 @@ if TYPE_CHECKING:
     from napari_cebra.widgets.behaviour_form import TableChoice
     from napari_cebra.widgets.opening import Opened
     from napari_cebra.widgets.session import Session
+    from napari_cebra.widgets.source_form import SourceChoice
 
 
 _MOVIE_WAITS = (
     "The movie waits until it is known which of its frames was shown when: choose the "
     "column of the shown frame and load again, or a stimulus log in the Align step."
+)
+_NO_RATE = (
+    "The file does not say its frame rate; enter it above, or leave it unknown and "
+    "work in frames."
 )
 _NO_NUMBERS = (
     "The first, the middle and the last frame hold no finite number, only NaN; look "
@@ -86,6 +91,7 @@ class LoadStep(Step):
         self.layer.activated.connect(self._on_layer)
         self.source.dataSetChanged.connect(self._look_at)
         self.source.valueChanged.connect(self._show_n_frames)
+        self.source.valueChanged.connect(self._on_choice)
         self.behaviour.tableChosen.connect(self._on_table)
         self.behaviour.movieChosen.connect(self._on_movie)
         connect = self.connections.add
@@ -186,6 +192,10 @@ class LoadStep(Step):
             self._look_at(None)
         self.refresh()
 
+    def _on_choice(self, choice: SourceChoice | None) -> None:
+        if choice is not None and choice.rate and self.message.text() == _NO_RATE:
+            self.message.clear()
+
     def _forget_source(self) -> None:
         """Show no file: what is open now comes from a project."""
         self.layer.setCurrentIndex(0)
@@ -210,10 +220,7 @@ class LoadStep(Step):
             return  # another file was chosen in the meantime
         self.source.set_recognised(found)
         if found.kind in HAS_RATE and found.rate is None:
-            self.message.info(
-                "The file does not say its frame rate; enter it above, or leave it "
-                "unknown and work in frames."
-            )
+            self.message.info(_NO_RATE)
         self.refresh()
 
     def _on_not_recognised(self, path: object, text: str) -> None:
