@@ -11,12 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 from superqt.utils import signals_blocked
 
 from napari_cebra.pipeline.motion import corrected_stack, write_shifts
-<<<<<<< HEAD
-from napari_cebra.pipeline.motion_words import median_shift, motion_lines
-=======
 from napari_cebra.pipeline.motion_words import is_worthwhile, median_shift, motion_lines
-from napari_cebra.recording import InvalidInput
->>>>>>> part4/fixa
 from napari_cebra.traces.motion import Motion, MotionSettings, register
 from napari_cebra.viewer.motion_plot import MotionPlot
 from napari_cebra.widgets import preferences
@@ -167,17 +162,11 @@ class MotionStep(Step):
     def _on_estimated(self, motion: Motion, stack: Stack) -> None:
         if self.session.workspace.stack is not stack:
             return  # another was loaded meanwhile
-<<<<<<< HEAD
-        self.session.workspace.set_motion(motion)
-        self._show_movie(True)
-=======
-        preferences.remember("motion", motion.settings.to_json())
         is_used = is_worthwhile(motion)
         self.session.workspace.set_motion(motion)  # every dock shows it
         if not is_used:
             self.session.workspace.set_motion(None)
         self._show_movie(is_used)
->>>>>>> part4/fixa
         self.session.autosave()
         if is_used and self.session.workspace.recording is not None:
             self.message.warning(
