@@ -10,6 +10,7 @@ import pytest
 from napari_cebra.pipeline import PipelineConfig, SourceConfig, exhaust, load_recording
 from napari_cebra.pipeline.align import aligning, without_tables
 from napari_cebra.pipeline.align_config import AlignConfig, LogConfig, TimesConfig
+from napari_cebra.pipeline.align_words import report
 from napari_cebra.recording import InvalidInput, Recording, Traces, segments
 from napari_cebra.simulate import ThreeClocks, write_three_clocks
 
@@ -187,6 +188,8 @@ def test_rates_alone_say_that_nothing_checked_them():
     align = AlignConfig(behaviour=LogConfig("rates", rate=50.0, start_s=-1.0))
     made = exhaust(aligning(recording, source, align, table=table))
     assert "Nothing has checked the clock of the behaviour log" in made.notes[0]
+    unknown = "Dropped frames: not known: the frames have no times of their own."
+    assert unknown in report(made)
     x = made.recording.variable("x").values
     # Row k is at k / 50 - 1 s, so frame i at i / 10 s is row 5 i + 50.
     inside = made.recording.valid

@@ -55,7 +55,8 @@ class Aligned:
     ----------
     recording : Recording
     gaps : FrameGaps or None
-        Dropped frames; None where the frames have no times.
+        Dropped frames; None where the frames have no times of their own, or uneven
+        ones.
     logs : tuple of LogAlignment
         Logs that had a clock of their own.
     notes : tuple of str

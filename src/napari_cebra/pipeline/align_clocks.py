@@ -66,7 +66,8 @@ def on_frame_clock(
         table.check_length(n, recording.name)
         if source.time_column is not None:
             times = table.frame_times(source.time_column, align.behaviour.per_second)
-    if times is None or n < 2:
+    is_own = times is not recording.frame_times or has_own_times(recording)
+    if times is None or n < 2 or not is_own:
         return recording, None, []
     gaps = find_gaps(times)
     notes = []
@@ -83,6 +84,14 @@ def on_frame_clock(
             "Hz of the recording."
         ]
     return replace(recording, frame_times=times), gaps, notes
+
+
+def has_own_times(recording: Recording) -> bool:
+    """Return whether the frames have times that were measured, not a rate alone."""
+    times, rate = recording.frame_times, recording.traces.rate
+    if times is None or rate is None:
+        return times is not None
+    return not np.array_equal(times, np.arange(times.size) / rate)
 
 
 def _one_per_frame(times: np.ndarray, skip: int | None, n_frames: int) -> np.ndarray:

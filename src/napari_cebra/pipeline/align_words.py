@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cebra.pipeline.align_clocks import has_own_times
+
 if TYPE_CHECKING:
     from napari_cebra.pipeline.align import Aligned, LogAlignment
     from napari_cebra.recording import Recording
@@ -70,7 +72,9 @@ def dropped(made: Aligned, most: int = 5) -> str:
     """Return where frames were dropped."""
     gaps = made.gaps
     if gaps is None:
-        return "not known: the frames have no times, or uneven ones"
+        if has_own_times(made.recording):
+            return "not known: the frame times are too uneven"
+        return "not known: the frames have no times of their own"
     if not gaps.after.size:
         return "none"
     where = [
