@@ -198,6 +198,19 @@ def test_rates_alone_say_that_nothing_checked_them():
     assert np.isnan(x[71:]).all() and not inside[71:].any()  # it ends at 6.98 s
 
 
+@pytest.mark.parametrize(("start", "n_notes"), [(0.0, 1), (-3.0, 2)])
+def test_times_that_nothing_has_checked_are_said_to_be(start, n_notes):
+    recording = Recording(Traces(np.zeros((100, 1)), rate=10.0))
+    source = SourceConfig(variables="log.csv", time_column="time_s")
+    table = table_of_columns(x=np.arange(400.0), time_s=np.arange(400) / 40)
+    align = AlignConfig(behaviour=LogConfig("times", start_s=start))
+    made = exhaust(aligning(recording, source, align, table=table))
+    assert len(made.notes) == n_notes
+    assert "Nothing has checked the clock of the behaviour log" in made.notes[0]
+    if n_notes == 2:
+        assert "Warning: the behaviour log spans only 70% of the time" in made.notes[1]
+
+
 def table_of_columns(**columns):
     from napari_cebra.io.tables import Table
 

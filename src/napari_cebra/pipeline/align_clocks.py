@@ -45,6 +45,8 @@ class LogAlignment:
         Pulses of the log, already on the imaging clock, and those of imaging.
     methods : dict
         What was done to each variable, in words.
+    covered : float
+        Share of the time of imaging that the log spans.
     """
 
     what: str
@@ -53,6 +55,7 @@ class LogAlignment:
     pulses: np.ndarray
     imaging: np.ndarray
     methods: dict[str, str]
+    covered: float
 
 
 def on_frame_clock(
@@ -172,5 +175,9 @@ def place_log(
             "check the start, the unit of its times, or choose the log of this "
             "recording."
         )
-    logged = LogAlignment(what, clock, fit, clock.to(source), target, placed.methods)
+    shared = min(placed.times[-1], at[-1]) - max(placed.times[0], at[0])
+    covered = float(shared / (at[-1] - at[0])) if at[-1] > at[0] else 1.0
+    logged = LogAlignment(
+        what, clock, fit, clock.to(source), target, placed.methods, covered
+    )
     return placed, logged
