@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 LEAST_COVERED = 0.9
-"""Of the time of imaging; a log that nothing has checked and that spans less is told."""
+"""Of the time of imaging: an unchecked log that spans less is told."""
 
 
 def to_align(name: str, n_rows: int, n_frames: int) -> str:
