@@ -535,3 +535,16 @@ def test_thunder_movie(real_data) -> None:
         assert stack.source.matches(path)
     info = inspect_stack(path.parent)
     assert info.shape == (500, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(0.5, "first 11 pages are"), (1.5 / 23, "first page is"), (0.1 / 23, "none of")],
+)
+def test_pages_of_a_cut_run_are_counted_by_their_pixels(tmp_path, left, said) -> None:
+    path = tmp_path / "cut.tif"
+    tifffile.imwrite(path, FRAMES)
+    with tifffile.TiffFile(path) as tif:
+        start = tif.pages[0].dataoffsets[0]
+    path.write_bytes(path.read_bytes()[: start + int(left * FRAMES.nbytes)])
+    assert said in refused(path)

@@ -10,6 +10,7 @@ import pytest
 from napari_cebra.pipeline import PipelineConfig, SourceConfig, exhaust, load_recording
 from napari_cebra.pipeline.align import aligning, without_tables
 from napari_cebra.pipeline.align_config import AlignConfig, LogConfig, TimesConfig
+from napari_cebra.pipeline.align_words import report
 from napari_cebra.recording import InvalidInput, Recording, Traces, segments
 from napari_cebra.simulate import ThreeClocks, write_three_clocks
 
@@ -187,12 +188,27 @@ def test_rates_alone_say_that_nothing_checked_them():
     align = AlignConfig(behaviour=LogConfig("rates", rate=50.0, start_s=-1.0))
     made = exhaust(aligning(recording, source, align, table=table))
     assert "Nothing has checked the clock of the behaviour log" in made.notes[0]
+    unknown = "Dropped frames: not known: the frames have no times of their own."
+    assert unknown in report(made)
     x = made.recording.variable("x").values
     # Row k is at k / 50 - 1 s, so frame i at i / 10 s is row 5 i + 50.
     inside = made.recording.valid
     expected = 5 * np.arange(100.0) + 50
     np.testing.assert_allclose(x[:70], expected[:70], atol=0.6)
     assert np.isnan(x[71:]).all() and not inside[71:].any()  # it ends at 6.98 s
+
+
+@pytest.mark.parametrize(("start", "n_notes"), [(0.0, 1), (-3.0, 2)])
+def test_times_that_nothing_has_checked_are_said_to_be(start, n_notes):
+    recording = Recording(Traces(np.zeros((100, 1)), rate=10.0))
+    source = SourceConfig(variables="log.csv", time_column="time_s")
+    table = table_of_columns(x=np.arange(400.0), time_s=np.arange(400) / 40)
+    align = AlignConfig(behaviour=LogConfig("times", start_s=start))
+    made = exhaust(aligning(recording, source, align, table=table))
+    assert len(made.notes) == n_notes
+    assert "Nothing has checked the clock of the behaviour log" in made.notes[0]
+    if n_notes == 2:
+        assert "Warning: the behaviour log spans only 70% of the time" in made.notes[1]
 
 
 def table_of_columns(**columns):

@@ -31,6 +31,12 @@ def test_what_is_missing_takes_its_default():
     assert PipelineConfig.from_json('{"seed": 3}') == PipelineConfig(seed=3)
 
 
+def test_a_summary_gives_the_settings_that_it_holds():
+    config = PipelineConfig(seed=3, target=TargetConfig("place"))
+    summary = {"name": "mouse", "training": {"steps": 9}, "config": config.to_dict()}
+    assert PipelineConfig.from_json(json.dumps(summary)) == config
+
+
 def test_one_seed_rules():
     config = PipelineConfig(training=TrainConfig(seed=1), seed=4)
     assert config.training.seed == 4

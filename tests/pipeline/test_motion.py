@@ -10,7 +10,11 @@ import pytest
 from napari_cebra.cli.arguments import parser
 from napari_cebra.cli.commands import configuration
 from napari_cebra.pipeline import PipelineConfig
+<<<<<<< HEAD
 from napari_cebra.pipeline.motion_words import is_worthwhile, motion_lines
+=======
+from napari_cebra.pipeline.motion_words import motion_lines, short_text
+>>>>>>> part4/fixb
 from napari_cebra.recording import InvalidInput
 from napari_cebra.traces.motion import Motion, MotionQuality, MotionSettings
 
@@ -31,6 +35,7 @@ def motion() -> Motion:
 
 
 def test_the_words_give_the_figures(motion) -> None:
+    assert short_text(motion) == "0 px median, 1 frame failed"
     moved, quality, failed, border = motion_lines(motion)
     assert "0 px (median), at most 5" in moved
     assert "0.500 → 0.800" in quality and "50 % crisper" in quality

@@ -160,8 +160,8 @@ def _recording_and_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config",
         metavar="FILE",
-        help="settings that an earlier run wrote (config.json); other options replace "
-        "those in it",
+        help="settings that an earlier run (config.json) or the window's export "
+        "(NAME_summary.json) wrote; other options replace those in it",
     )
     _seed(command)
     _activity(command.add_argument_group("activity (one of them)"))
@@ -211,8 +211,8 @@ def _compare(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     add(
         "--config",
         metavar="FILE",
-        help="settings that an earlier run wrote (config.json); other options replace "
-        "those in it",
+        help="settings that an earlier run (config.json) or the window's export "
+        "(NAME_summary.json) wrote; other options replace those in it",
     )
     _seed(compare)
     _activity(compare.add_argument_group("activity (one of them)"))

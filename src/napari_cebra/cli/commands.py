@@ -267,5 +267,5 @@ def _read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(
             f"The settings {path} cannot be read ({error}); choose a config.json that "
-            "an earlier run wrote."
+            "an earlier run wrote, or a NAME_summary.json of the window."
         ) from error

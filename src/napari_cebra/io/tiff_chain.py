@@ -137,7 +137,7 @@ class _Walker:
                     raise BrokenPage
                 page = self.page(ifd)
             except BrokenPage:
-                broken = len(pages)
+                broken = self._whole(pages, ifd)
                 break
             seen.add(ifd)
             if not page.thumbnail:
@@ -165,6 +165,20 @@ class _Walker:
             pages[0].form,
             broken,
         )
+
+    def _whole(self, pages: list[_Page], following: int) -> int:
+        """Count the good pages where the directory `following` cannot be read.
+
+        Some writers put the pixels of all pages behind the first directory, and the
+        other directories behind those: whole pages may lie there without one.
+        """
+        if len(pages) != 1 or following < self.size or len(pages[0].offsets) != 1:
+            return len(pages)
+        start, nbytes = pages[0].offsets[0], max(pages[0].counts[0], 1)
+        run, rest = divmod(following - start, nbytes)
+        if run < 2 or rest >= 16:  # bytes of padding
+            return 1
+        return max((self.size - start) // nbytes, 0)
 
     def _same_form(self, form: tuple[int, ...], first: tuple[int, ...], k: int) -> None:
         if form == first:

@@ -162,10 +162,12 @@ def check_length(path: Path, pages: PageTable | TiffLayout) -> None:
     broken = pages.broken_after if isinstance(pages, PageTable) else None
     if broken is None and not missing.any():
         return
-    good = int(np.argmax(missing)) if missing.any() else broken
+    good = int(np.argmax(missing)) if missing.any() else broken or 0
+    whole = {0: "none of its pages is whole", 1: "only its first page is whole"}
+    said = whole.get(good, f"only its first {good} pages are whole")
     raise InvalidInput(
-        f"{path.name} is cut short: only its first {good} pages are whole; copy it "
-        "again, or finish the recording, before loading it."
+        f"{path.name} is cut short: {said}; copy it again, or finish the recording, "
+        "before loading it."
     )
 
 

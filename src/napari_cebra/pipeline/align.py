@@ -14,7 +14,7 @@ from napari_cebra.pipeline.align_clocks import (
     place_log,
 )
 from napari_cebra.pipeline.align_times import table_of
-from napari_cebra.pipeline.align_words import report
+from napari_cebra.pipeline.align_words import report, unchecked
 from napari_cebra.pipeline.behaviour import (
     attach_shown,
     attach_table,
@@ -55,7 +55,8 @@ class Aligned:
     ----------
     recording : Recording
     gaps : FrameGaps or None
-        Dropped frames; None where the frames have no times.
+        Dropped frames; None where the frames have no times of their own, or uneven
+        ones.
     logs : tuple of LogAlignment
         Logs that had a clock of their own.
     notes : tuple of str
@@ -148,11 +149,7 @@ def aligning(
         recording = recording.with_step("read stimulus log", stimulus_log.name)
     if gaps is not None and gaps.after.size:
         recording = replace(recording, trials=gaps.split(recording.trials))
-    notes += [
-        f"Nothing has checked the clock of the {log.what} log: it is as given."
-        for log in logs
-        if log.fit is None and log.clock.by == "rates"
-    ]
+    notes += unchecked(logs)
     made = Aligned(recording, gaps, tuple(logs), tuple(notes))
     if logs or align.frames is not None:
         recording = recording.with_step(

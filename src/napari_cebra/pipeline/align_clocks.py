@@ -45,6 +45,8 @@ class LogAlignment:
         Pulses of the log, already on the imaging clock, and those of imaging.
     methods : dict
         What was done to each variable, in words.
+    covered : float
+        Share of the time of imaging that the log spans.
     """
 
     what: str
@@ -53,6 +55,7 @@ class LogAlignment:
     pulses: np.ndarray
     imaging: np.ndarray
     methods: dict[str, str]
+    covered: float
 
 
 def on_frame_clock(
@@ -66,7 +69,8 @@ def on_frame_clock(
         table.check_length(n, recording.name)
         if source.time_column is not None:
             times = table.frame_times(source.time_column, align.behaviour.per_second)
-    if times is None or n < 2:
+    is_own = times is not recording.frame_times or has_own_times(recording)
+    if times is None or n < 2 or not is_own:
         return recording, None, []
     gaps = find_gaps(times)
     notes = []
@@ -83,6 +87,14 @@ def on_frame_clock(
             "Hz of the recording."
         ]
     return replace(recording, frame_times=times), gaps, notes
+
+
+def has_own_times(recording: Recording) -> bool:
+    """Return whether the frames have times that were measured, not a rate alone."""
+    times, rate = recording.frame_times, recording.traces.rate
+    if times is None or rate is None:
+        return times is not None
+    return not np.array_equal(times, np.arange(times.size) / rate)
 
 
 def _one_per_frame(times: np.ndarray, skip: int | None, n_frames: int) -> np.ndarray:
@@ -163,5 +175,9 @@ def place_log(
             "check the start, the unit of its times, or choose the log of this "
             "recording."
         )
-    logged = LogAlignment(what, clock, fit, clock.to(source), target, placed.methods)
+    shared = min(placed.times[-1], at[-1]) - max(placed.times[0], at[0])
+    covered = float(shared / (at[-1] - at[0])) if at[-1] > at[0] else 1.0
+    logged = LogAlignment(
+        what, clock, fit, clock.to(source), target, placed.methods, covered
+    )
     return placed, logged

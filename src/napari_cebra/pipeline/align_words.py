@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cebra.pipeline.align_clocks import has_own_times
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_cebra.pipeline.align import Aligned, LogAlignment
     from napari_cebra.recording import Recording
+
+
+LEAST_COVERED = 0.9
+"""Of the time of imaging: an unchecked log that spans less is told."""
 
 
 def to_align(name: str, n_rows: int, n_frames: int) -> str:
@@ -55,6 +63,23 @@ def log_facts(log: LogAlignment) -> dict[str, str]:
     return facts
 
 
+def unchecked(logs: Iterable[LogAlignment]) -> list[str]:
+    """Return what nothing has checked of logs that are placed as was said."""
+    notes = []
+    for log in logs:
+        if log.fit is not None:
+            continue
+        notes.append(
+            f"Nothing has checked the clock of the {log.what} log: it is as given."
+        )
+        if log.covered < LEAST_COVERED:
+            notes.append(
+                f"Warning: the {log.what} log spans only {log.covered:.0%} of the time "
+                "of imaging; check its start and the unit of its times."
+            )
+    return notes
+
+
 def frame_facts(made: Aligned) -> dict[str, str]:
     """Return what was found of the imaging frames, each in words."""
     facts = {"Dropped frames": dropped(made)}
@@ -70,7 +95,9 @@ def dropped(made: Aligned, most: int = 5) -> str:
     """Return where frames were dropped."""
     gaps = made.gaps
     if gaps is None:
-        return "not known: the frames have no times, or uneven ones"
+        if has_own_times(made.recording):
+            return "not known: the frame times are too uneven"
+        return "not known: the frames have no times of their own"
     if not gaps.after.size:
         return "none"
     where = [

@@ -394,11 +394,13 @@ class PipelineConfig:
 
     @classmethod
     def from_json(cls, text: str) -> PipelineConfig:
-        """Build from JSON text.
+        """Build from JSON text, also of a summary, which holds the settings.
 
         Raises
         ------
         InvalidInput
             If the text is not a JSON object of known settings.
         """
-        return cls.from_dict(json_object(text, "The settings"))
+        stored = json_object(text, "The settings")
+        held = stored.get("config")
+        return cls.from_dict(held if isinstance(held, dict) else stored)

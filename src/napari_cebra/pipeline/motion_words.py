@@ -28,6 +28,13 @@ def median_shift(motion: Motion) -> float:
     return float(np.median(np.hypot(*motion.shifts.T)))
 
 
+def short_text(motion: Motion) -> str:
+    """Return the median shift and how many frames failed, for a headline."""
+    n = motion.n_failed
+    failed = f", {n} frame{'' if n == 1 else 's'} failed" if n else ""
+    return f"{median_shift(motion):.2g} px median{failed}"
+
+
 def shift_text(motion: Motion) -> str:
     """Return how far frames moved."""
     most = np.hypot(*motion.shifts.T).max()

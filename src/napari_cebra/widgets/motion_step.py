@@ -11,7 +11,12 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 from superqt.utils import signals_blocked
 
 from napari_cebra.pipeline.motion import corrected_stack, write_shifts
+<<<<<<< HEAD
 from napari_cebra.pipeline.motion_words import is_worthwhile, median_shift, motion_lines
+=======
+from napari_cebra.pipeline.motion_words import motion_lines, short_text
+from napari_cebra.recording import InvalidInput
+>>>>>>> part4/fixb
 from napari_cebra.traces.motion import Motion, MotionSettings, register
 from napari_cebra.viewer.motion_plot import MotionPlot
 from napari_cebra.widgets import preferences
@@ -124,8 +129,7 @@ class MotionStep(Step):
         elif found is None:
             self.announce("todo")
         else:
-            failed = f", {found.n_failed} frames failed" if found.n_failed else ""
-            self.announce("done", f"{median_shift(found):.2g} px median{failed}")
+            self.announce("done", short_text(found))
         self.button.setText("Estimate motion" if found is None else "Estimate again")
         for button in (self.movie_button, self.shifts_button):
             button.setEnabled(not self.is_busy)
