@@ -10,11 +10,11 @@ import pytest
 from napari_cebra.cli.arguments import parser
 from napari_cebra.cli.commands import configuration
 from napari_cebra.pipeline import PipelineConfig
-<<<<<<< HEAD
-from napari_cebra.pipeline.motion_words import is_worthwhile, motion_lines
-=======
-from napari_cebra.pipeline.motion_words import motion_lines, short_text
->>>>>>> part4/fixb
+from napari_cebra.pipeline.motion_words import (
+    is_worthwhile,
+    motion_lines,
+    short_text,
+)
 from napari_cebra.recording import InvalidInput
 from napari_cebra.traces.motion import Motion, MotionQuality, MotionSettings
 

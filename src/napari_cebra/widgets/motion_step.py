@@ -11,12 +11,11 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QPushBut
 from superqt.utils import signals_blocked
 
 from napari_cebra.pipeline.motion import corrected_stack, write_shifts
-<<<<<<< HEAD
-from napari_cebra.pipeline.motion_words import is_worthwhile, median_shift, motion_lines
-=======
-from napari_cebra.pipeline.motion_words import motion_lines, short_text
-from napari_cebra.recording import InvalidInput
->>>>>>> part4/fixb
+from napari_cebra.pipeline.motion_words import (
+    is_worthwhile,
+    motion_lines,
+    short_text,
+)
 from napari_cebra.traces.motion import Motion, MotionSettings, register
 from napari_cebra.viewer.motion_plot import MotionPlot
 from napari_cebra.widgets import preferences
