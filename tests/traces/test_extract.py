@@ -158,7 +158,7 @@ def test_stopping_ends_its_threads(rng, monkeypatch):
 def test_nan_pixels_are_named(rng, bad, compiled):
     frames = movie(rng, np.float32)
     frames[33, 12, 50] = bad
-    with pytest.raises(InvalidInput, match=r"Frame 33 .* 1 pixels .* y 12, x 50"):
+    with pytest.raises(InvalidInput, match=r"Frame 33 .* 1 pixel that .* y 12, x 50"):
         run(extract(ArrayStack(frames), discs(SHAPE, [(30, 30)]), compiled=compiled))
 
 
