@@ -101,7 +101,7 @@ class Person:
             shown = [part.visibleRegion().boundingRect().height() for part in parts]
             return shown == [part.height() for part in parts]
 
-        self.qtbot.waitUntil(in_sight, timeout=3000)
+        self.qtbot.waitUntil(in_sight, timeout=20_000)
 
     def computes_shares(self) -> None:
         self.dock.show_step(self.dock.shares)

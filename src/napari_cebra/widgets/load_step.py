@@ -208,23 +208,24 @@ class LoadStep(Step):
         path = self.path.value()
         if path is None:
             return
+        self._awaited = asked = path, data_set
         self._background(
             f"looking at {path} {data_set}",
             lambda: recognising(path, data_set),
-            lambda found: self._on_recognised(path, found),
-            lambda text: self._on_not_recognised(path, text),
+            lambda found: self._on_recognised(asked, found),
+            lambda text: self._on_not_recognised(asked, text),
         )
 
-    def _on_recognised(self, path: object, found: Recognised) -> None:
-        if path != self._awaited:
-            return  # another file was chosen in the meantime
+    def _on_recognised(self, asked: object, found: Recognised) -> None:
+        if asked != self._awaited:
+            return  # another file, or part of it, was chosen in the meantime
         self.source.set_recognised(found)
         if found.kind in HAS_RATE and found.rate is None:
             self.message.info(_NO_RATE)
         self.refresh()
 
-    def _on_not_recognised(self, path: object, text: str) -> None:
-        if path == self._awaited:
+    def _on_not_recognised(self, asked: object, text: str) -> None:
+        if asked == self._awaited:
             self.message.error(text)
             self.refresh()
 
